@@ -1,0 +1,93 @@
+"""The house rules as tables: who sees whom, which library lives where, what is banned and what to write instead."""
+
+FILE_LINES = 400
+FUNCTION_LINES = 60
+RATCHET = "scripts/house-rules.ratchet"
+
+# Folder -> what its files may include of ours (a folder, or one header).  The longest matching folder decides.
+_BASE = ["common/base", "common/model"]
+_WIRE = [*_BASE, "common/wire", "common/amqp/broker.h"]
+MAY_SEE = {
+    "common/base": ["common/base"],
+    "common/model": _BASE,
+    "common/runtime": ["common/base", "common/runtime"],
+    "common/amqp": [*_BASE, "common/amqp", "common/runtime/loop.h"],
+    "common/wire": [*_BASE, "common/amqp/broker.h", "common/wire"],
+    "common/link": [*_BASE, "common/wire", "common/runtime", "common/link"],
+    "common/app": [*_BASE, "common/runtime", "common/wire", "common/app"],
+    "control-server/store": [*_BASE, "control-server/store"],
+    "control-server/core": [*_WIRE, "common/runtime/loop.h", "control-server/store", "control-server/core"],
+    "control-server/api": [*_WIRE, "common/runtime", "control-server/core", "control-server/store/reader.h",
+                           "control-server/api"],
+    "control-server/link": [*_WIRE, "common/link", "common/runtime", "control-server/core", "control-server/link"],
+    "control-server/app": ["common", "control-server"],
+    "agent/dispatch": [*_WIRE, "agent/dispatch"],
+    "agent/execute": [*_WIRE, "agent/execute"],
+    "agent/handlers": [*_WIRE, "agent/execute", "agent/handlers"],
+    "agent/link": [*_WIRE, "common/link/link.h", "common/runtime/loop.h", "agent/dispatch", "agent/execute",
+                   "agent/link"],
+    "agent/app": ["common", "agent"],
+    "agent/example": ["common/base", "common/model", "agent/app", "agent/execute", "agent/handlers"],
+    "cli": [*_BASE, "common/wire", "common/app", "cli"],
+    "tests": ["common", "control-server", "agent", "cli", "tests"],
+}
+
+# Third-party headers: the beginning of the include -> where it may stand.
+LIBRARIES = [
+    (("sqlite3", "SQLiteCpp/"), ["control-server/store", "tests"]),
+    (("amqp.h", "amqp_", "rabbitmq-c/"), ["common/amqp"]),
+    (("boost/beast",), ["control-server/api/http_", "tests"]),
+    (("boost/asio",), ["common/runtime", "common/link", "common/app", "control-server/api", "control-server/app",
+                       "control-server/link", "agent/app", "tests"]),
+    (("spdlog/",), ["common/base/log.cpp"]),
+    (("CLI/",), ["cli"]),
+    (("httplib.h",), ["cli", "agent/handlers", "tests"]),
+    (("prometheus/",), ["control-server/api"]),
+    (("nlohmann/",), ["common/wire/json.h"]),
+    (("catch2/", "rapidcheck"), ["tests"]),
+]
+
+CODE = [".h", ".cpp"]
+OURS = ["common", "control-server", "agent", "cli", "tests"]
+# What the simulator runs: the same seed must give the same history, so nothing may depend on hashes or addresses.
+SIMULATED = ["common/base", "common/model", "common/wire", "common/amqp/confirm_tracker", "control-server/core",
+             "control-server/store", "agent/dispatch", "agent/execute", "agent/link", "tests/sim"]
+_APPS = ["common/app", "control-server/app", "agent/app", "cli"]
+
+# (rule, where it looks, pattern, folders it holds in, files that are exempt, what to write instead)
+# "code" is C++ without comments and texts; "sql" is the texts of C++; "shell" is scripts without comments;
+# "all" is every line.
+BANS = [
+    ("clock", "code", r"_clock::now\s*\(", OURS, ["common/runtime/asio_loop.cpp", "common/base/log.cpp"],
+     "take `now` as an argument; at an edge without a Loop, machine_now() of common/runtime/asio_loop.h"),
+    ("clock", "code", r"\b(?:gettimeofday|clock_gettime|std::time|localtime|gmtime)\s*\(", OURS, [],
+     "take `now` as an argument"),
+    ("sleep", "code", r"\b(?:sleep_for|sleep_until|usleep|nanosleep)\s*\(", OURS, ["common/app/crash.cpp"],
+     "wait for a named moment: Condition::wait_for, Loop::at, or the test's own wait_until()"),
+    ("hash-order", "code", r"\bunordered_(?:multi)?(?:map|set)\b", SIMULATED, [],
+     "std::map or std::set: the simulator repeats a history exactly"),
+    ("randomness", "code", r"\brandom_device\b|\b(?:rand|srand|random)\s*\(|\bmt19937(?:_64)?\s+\w+\s*;", OURS, _APPS,
+     "take a seed as an argument; only an app folder draws one"),
+    ("begin", "sql", r"^\s*BEGIN\b(?!\s+IMMEDIATE)|\bBEGIN\s*(?:;|TRANSACTION|DEFERRED|EXCLUSIVE)", OURS, [],
+     "BEGIN IMMEDIATE: a deferred transaction that later writes gets SQLITE_BUSY at once"),
+    ("sql-clock", "sql", r"\bCURRENT_(?:TIMESTAMP|TIME|DATE)\b|\b(?:unixepoch|julianday|datetime)\s*\(\s*'now'", OURS,
+     [], "bind the instant as a parameter"),
+    ("shell-out", "code", r"(?<![\w.:>])(?:std::|::)?(?:system|popen)\s*\(", OURS, [],
+     "posix_spawn or fork and exec with an argument vector: no shell"),
+    ("c-string", "code", r"\b(?:strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|atof)\s*\(", OURS, [],
+     "std::string, std::snprintf or std::from_chars"),
+    ("todo", "all", r"\b(?:TODO|FIXME|XXX)\b", [*OURS, "scripts", ".ci", "CMakeLists.txt", "Dockerfile"], [],
+     "do it now, or open an issue and name nothing here"),
+    ("kill-by-name", "shell", r"\b(?:pkill|killall)\b", ["scripts", ".ci", "tests", "docker"], [],
+     "kill by the pid that was remembered at the start"),
+    # Paths and helpers of one developer's machine mean nothing to anyone else.
+    ("machine-path", "all", r"(?<![\w.$})/-])/(?:work|root|tmp/build)(?![\w-])", [""], [],
+     "a path relative to the repository, or mktemp"),
+    ("machine-path", "all", r"\b[a-z]+-here\b|(?<![\w/-])(?:\.\./)*shared/(?=\w+(?:\.|/))", [""], [],
+     "nothing: a helper of one machine is not part of the project"),
+    ("registry", "all", r"\b(?:docker\.io|quay\.io|ghcr\.io|registry\.[\w.-]+|pypi\.org|[\w.-]+\.internal)\b", [""],
+     ["docker-compose.yml"], "an image or package by its plain name"),
+]
+# These hold the patterns themselves.
+SELF = ["scripts/house-rules", "scripts/lib/house_tables.py", "scripts/lib/house_check.py",
+        "scripts/lib/house_self_test.py"]
