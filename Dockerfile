@@ -28,7 +28,6 @@ COPY docker/healthcheck scripts/lib/http_ok /usr/local/bin/
 RUN duly-server --version && duly-agent --version && duly --version
 USER duly
 WORKDIR /var/lib/duly
-VOLUME /var/lib/duly
 EXPOSE 8080 7070
 ENV DULY_DATA=/var/lib/duly
 HEALTHCHECK --interval=5s --timeout=6s --start-period=20s --retries=3 CMD ["healthcheck", "server"]
