@@ -27,7 +27,7 @@ MAY_SEE = {
     "agent/link": [*_WIRE, "common/link/link.h", "common/runtime/loop.h", "agent/dispatch", "agent/execute",
                    "agent/link"],
     "agent/app": ["common", "agent"],
-    "agent/example": ["common/base", "common/model", "agent/app", "agent/execute", "agent/handlers"],
+    "agent/examples": ["common/base", "common/model", "agent/app", "agent/execute", "agent/handlers"],
     "cli": [*_BASE, "common/wire", "common/app", "cli"],
     "tests": ["common", "control-server", "agent", "cli", "tests"],
 }
@@ -62,7 +62,7 @@ BANS = [
      "take `now` as an argument; at an edge without a Loop, machine_now() of common/runtime/asio_loop.h"),
     ("clock", "code", r"\b(?:gettimeofday|clock_gettime|std::time|localtime|gmtime)\s*\(", OURS, [],
      "take `now` as an argument"),
-    ("sleep", "code", r"\b(?:sleep_for|sleep_until|usleep|nanosleep)\s*\(", OURS, ["common/app/crash.cpp"],
+    ("sleep", "code", r"\b(?:sleep_for|sleep_until|usleep|nanosleep)\s*\(", OURS, ["common/app/crash.cpp", "common/app/freeze.cpp"],
      "wait for a named moment: Condition::wait_for, Loop::at, or the test's own wait_until()"),
     ("hash-order", "code", r"\bunordered_(?:multi)?(?:map|set)\b", SIMULATED, [],
      "std::map or std::set: the simulator repeats a history exactly"),
