@@ -35,7 +35,7 @@ struct HandlerContext {
   // True once the attempt timed out, was cancelled by hand, or the agent stops hard.  Any thread.
   [[nodiscard]] bool cancelled() const { return stop.stop_requested(); }
   // Sleeps up to `limit`; true, at once, when the attempt is cancelled.  Any thread.
-  [[nodiscard]] bool wait_cancelled(Duration limit) const;
+  bool wait_cancelled(Duration limit) const;
 };
 
 // How the attempt ended, in the handler's words.
