@@ -1,0 +1,239 @@
+#include "agent/dispatch/dispatcher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/assert.h"
+#include "common/model/limits.h"
+
+namespace duly {
+namespace {
+
+constexpr std::int64_t kCapacity = static_cast<std::int64_t>(limits::kAgentInHand);
+constexpr int kMarginShare = 5;  // the last fifth of a lease is not used
+
+}  // namespace
+
+// ---- the link
+// --------------------------------------------------------------------------------------------------
+
+void Dispatcher::welcome(MonoTime hello_sent, Duration ttl) {
+  linked_ = true;
+  await_first_lease_ = true;
+  ttl_ = ttl;
+  room_given_ = 0;  // a new connection begins without credit
+  heartbeat_acknowledged(hello_sent);
+  // Marks whose acknowledgement was lost are sent again; the server knows each by (command, attempt, token).
+  for (auto& [sequence, items] : marks_) to_mark_.insert(to_mark_.end(), items.begin(), items.end());
+  marks_.clear();
+}
+
+void Dispatcher::link_lost() { linked_ = false; }
+
+void Dispatcher::heartbeat_acknowledged(MonoTime sent) {
+  trusted_until_ = std::max(trusted_until_, sent + ttl_ - ttl_ / kMarginShare);
+}
+
+void Dispatcher::lease(const Lease& lease) {
+  if (await_first_lease_) {
+    await_first_lease_ = false;
+    std::map<ShardId, Held> kept;
+    for (const Holding& holding : lease.items) kept[holding.shard] = Held{holding.epoch, false};
+    std::vector<ShardId> dropped;
+    for (const auto& [shard, held] : holdings_) {
+      const auto at = kept.find(shard);
+      if (at == kept.end() || at->second.epoch != held.epoch) dropped.push_back(shard);
+    }
+    for (const ShardId shard : dropped) drop_upcoming(shard);
+    holdings_ = std::move(kept);
+    return;
+  }
+  for (const Holding& holding : lease.items) {
+    const auto at = holdings_.find(holding.shard);
+    if (at != holdings_.end() && at->second.epoch != holding.epoch) drop_upcoming(holding.shard);
+    holdings_[holding.shard] = Held{holding.epoch, false};
+  }
+}
+
+void Dispatcher::revoke(const Revoke& revoke) {
+  for (const Holding& holding : revoke.items) {
+    const auto at = holdings_.find(holding.shard);
+    if (at == holdings_.end() || at->second.epoch != holding.epoch) continue;
+    at->second.revoking = true;
+    give_back_upcoming(holding.shard);
+  }
+}
+
+void Dispatcher::hand_out(MonoTime now, HandOut batch) {
+  for (HandOutItem& item : batch.items) {
+    room_given_ = std::max<std::int64_t>(room_given_ - 1, 0);
+    if (!holds(item)) continue;  // handed out under a lease that is gone: the server forgot it with the lease
+    const MonoTime publish_at = now + Duration{std::max<std::int64_t>(item.due_in_us, 0)};
+    const auto key = std::pair{publish_at, item.id};
+    upcoming_.emplace(key, std::move(item));
+  }
+}
+
+void Dispatcher::marks_acknowledged(std::uint64_t sequence) { marks_.erase(sequence); }
+
+// ---- the broker
+// ------------------------------------------------------------------------------------------------
+
+void Dispatcher::broker_usable(bool usable) {
+  broker_usable_ = usable;
+  if (usable || !linked_) return;
+  for (auto& [key, item] : upcoming_) give_back(item, GiveBackReason::broker_down);
+  upcoming_.clear();
+}
+
+void Dispatcher::settled(const std::vector<SettledPublish>& results) {
+  for (const SettledPublish& result : results) {
+    const auto at = open_.find(result.ticket);
+    if (at == open_.end()) continue;
+    const HandOutItem item = std::move(at->second);
+    open_.erase(at);
+    switch (result.outcome) {
+      case PublishOutcome::confirmed:
+        ++published_;
+        to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
+        break;
+      case PublishOutcome::returned:
+        effects_.ensure_queues.push_back(item.queue);
+        give_back(item, GiveBackReason::returned);
+        break;
+      case PublishOutcome::rejected: give_back(item, GiveBackReason::rejected); break;
+      case PublishOutcome::in_doubt: give_back(item, GiveBackReason::in_doubt); break;
+    }
+  }
+}
+
+// ---- time
+// ------------------------------------------------------------------------------------------------------
+
+void Dispatcher::tick(MonoTime now) {
+  if (now < trusted_until_ || holdings_.empty()) return;
+  // The lease may have ended without our hearing of it: nothing of it may be published any more.
+  upcoming_.clear();
+  holdings_.clear();
+}
+
+void Dispatcher::drain() {
+  draining_ = true;
+  if (linked_) effects_.messages.push_back(Leaving{});
+}
+
+DispatchEffects Dispatcher::take(MonoTime now) {
+  tick(now);
+  if (linked_ && !await_first_lease_) publish_due(now);
+  if (linked_) {
+    flush_marks();
+    if (!given_back_.empty()) effects_.messages.push_back(GiveBack{std::exchange(given_back_, {})});
+    release_settled();
+    grant_credit();
+  }
+  given_back_.clear();  // without a link the server forgets them with the connection
+  return std::exchange(effects_, {});
+}
+
+std::optional<MonoTime> Dispatcher::next_wakeup() const {
+  std::optional<MonoTime> next;
+  if (!holdings_.empty()) next = trusted_until_;
+  const bool may_publish =
+      linked_ && !await_first_lease_ && broker_usable_ && open_.size() < limits::kPublishWindow;
+  if (may_publish && !upcoming_.empty()) {
+    const MonoTime first = upcoming_.begin()->first.first;
+    next = next ? std::min(*next, first) : first;
+  }
+  return next;
+}
+
+void Dispatcher::publish_due(MonoTime now) {
+  while (broker_usable_ && now < trusted_until_ && !upcoming_.empty() &&
+         upcoming_.begin()->first.first <= now && open_.size() < limits::kPublishWindow) {
+    HandOutItem item = std::move(upcoming_.begin()->second);
+    upcoming_.erase(upcoming_.begin());
+    const PublishTicket ticket = next_ticket_++;
+    effects_.publishes.emplace_back(ticket, item);
+    open_.emplace(ticket, std::move(item));
+  }
+}
+
+// ---- pieces
+// ----------------------------------------------------------------------------------------------------
+
+bool Dispatcher::holds(const HandOutItem& item) const {
+  const auto at = holdings_.find(item.shard);
+  return at != holdings_.end() && at->second.epoch == item.epoch && !at->second.revoking;
+}
+
+void Dispatcher::give_back(const HandOutItem& item, GiveBackReason reason) {
+  given_back_.push_back({item.id, item.attempt, item.shard, item.epoch, reason});
+}
+
+void Dispatcher::give_back_upcoming(ShardId shard) {
+  for (const auto& [key, item] : upcoming_) {
+    if (item.shard == shard) give_back(item, GiveBackReason::drained);
+  }
+  drop_upcoming(shard);
+}
+
+void Dispatcher::drop_upcoming(ShardId shard) {
+  std::erase_if(upcoming_, [&](const auto& entry) { return entry.second.shard == shard; });
+}
+
+// A revoked shard is let go when nothing of it is unsettled and everything confirmed has been marked before.
+void Dispatcher::release_settled() {
+  std::set<ShardId> busy;
+  for (const auto& [ticket, item] : open_) busy.insert(item.shard);
+  Released released;
+  for (auto at = holdings_.begin(); at != holdings_.end();) {
+    if (at->second.revoking && !busy.contains(at->first)) {
+      released.items.push_back({at->first, at->second.epoch});
+      at = holdings_.erase(at);
+    } else {
+      ++at;
+    }
+  }
+  if (!released.items.empty()) effects_.messages.push_back(std::move(released));
+}
+
+void Dispatcher::flush_marks() {
+  while (!to_mark_.empty()) {
+    const std::size_t count = std::min<std::size_t>(to_mark_.size(), limits::kHandOutItems);
+    const auto end = to_mark_.begin() + static_cast<std::ptrdiff_t>(count);
+    Marks marks{next_marks_++, {to_mark_.begin(), end}};
+    to_mark_.erase(to_mark_.begin(), end);
+    marks_.emplace(marks.sequence, marks.items);
+    effects_.messages.push_back(std::move(marks));
+  }
+}
+
+void Dispatcher::grant_credit() {
+  if (!broker_usable_ || draining_ || await_first_lease_) return;
+  const std::int64_t room = kCapacity - in_flight() - room_given_;
+  const bool worth_a_frame = room >= kCapacity / 8 || (room > 0 && room_given_ == 0);
+  if (!worth_a_frame) return;
+  room_given_ += room;
+  effects_.messages.push_back(Credit{room});
+}
+
+std::vector<Holding> Dispatcher::holdings() const {
+  std::vector<Holding> all;
+  for (const auto& [shard, held] : holdings_) {
+    if (!held.revoking) all.push_back({shard, held.epoch});
+  }
+  return all;
+}
+
+std::vector<AttemptRef> Dispatcher::in_hand() const {
+  std::vector<AttemptRef> refs;
+  for (const auto& [key, item] : upcoming_) refs.push_back({item.id, item.attempt});
+  for (const auto& [ticket, item] : open_) refs.push_back({item.id, item.attempt});
+  for (const MarkItem& item : to_mark_) refs.push_back({item.id, item.attempt});
+  for (const auto& [sequence, items] : marks_) {
+    for (const MarkItem& item : items) refs.push_back({item.id, item.attempt});
+  }
+  return refs;
+}
+
+}  // namespace duly

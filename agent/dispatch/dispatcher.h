@@ -1,0 +1,101 @@
+// The dispatch role's decisions: what to publish when, what to mark, what to give back.  Pure: no socket, no
+// thread, no clock.
+//
+// Operation.  Commands are handed over slightly ahead of their time and published when due, never before.
+// Only a confirmed publish is marked; anything else is given back.  Publishing stops before the lease can
+// have ended: it is trusted for (ttl - margin) from the moment the last acknowledged heartbeat was *sent*.
+// Concurrency.  One thread; call take() after every input and perform what it gives, in order.
+// Limits.  At most limits::kAgentInHand commands in hand, limits::kPublishWindow of them unconfirmed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/amqp/broker.h"
+#include "common/wire/messages.h"
+
+namespace duly {
+
+struct DispatchEffects {
+  std::vector<AgentMessage> messages;
+  std::vector<std::pair<PublishTicket, HandOutItem>> publishes;
+  std::vector<std::string> ensure_queues;
+};
+
+class Dispatcher {
+ public:
+  // ---- the link
+  // ----------------------------------------------------------------------------------------------
+  void welcome(MonoTime hello_sent, Duration ttl);
+  void link_lost();
+  void heartbeat_acknowledged(MonoTime sent);
+  void lease(const Lease& lease);
+  void revoke(const Revoke& revoke);
+  void hand_out(MonoTime now, HandOut batch);
+  void marks_acknowledged(std::uint64_t sequence);
+
+  // ---- the broker
+  // --------------------------------------------------------------------------------------------
+  void broker_usable(bool usable);
+  void settled(const std::vector<SettledPublish>& results);
+
+  void tick(MonoTime now);
+  // Takes no further work; what is in hand goes back as the server revokes the shards.
+  void drain();
+
+  DispatchEffects take(MonoTime now);
+  // When tick() wants to be called next, or nothing.
+  [[nodiscard]] std::optional<MonoTime> next_wakeup() const;
+
+  // ---- for hello and heartbeat
+  // -------------------------------------------------------------------------------
+  [[nodiscard]] std::vector<Holding> holdings() const;
+  [[nodiscard]] std::vector<AttemptRef> in_hand() const;
+  [[nodiscard]] std::int64_t in_flight() const {
+    return static_cast<std::int64_t>(upcoming_.size() + open_.size());
+  }
+  [[nodiscard]] std::int64_t published() const { return published_; }
+  // Nothing held, nothing unsettled, nothing unmarked: it is safe to leave.
+  [[nodiscard]] bool idle() const {
+    return holdings_.empty() && open_.empty() && to_mark_.empty() && marks_.empty();
+  }
+
+ private:
+  struct Held {
+    Epoch epoch;
+    bool revoking = false;
+  };
+  [[nodiscard]] bool holds(const HandOutItem& item) const;
+  void publish_due(MonoTime now);
+  void give_back(const HandOutItem& item, GiveBackReason reason);
+  void give_back_upcoming(ShardId shard);
+  void drop_upcoming(ShardId shard);
+  void release_settled();
+  void flush_marks();
+  void grant_credit();
+
+  bool linked_ = false;
+  bool await_first_lease_ = false;
+  bool broker_usable_ = false;
+  bool draining_ = false;
+  Duration ttl_{};
+  MonoTime trusted_until_{};
+  std::map<ShardId, Held> holdings_;
+  std::map<std::pair<MonoTime, CommandId>, HandOutItem> upcoming_;  // by the time to publish
+  std::map<PublishTicket, HandOutItem> open_;                       // published, not settled
+  PublishTicket next_ticket_ = 1;
+  std::vector<MarkItem> to_mark_;
+  std::map<std::uint64_t, std::vector<MarkItem>> marks_;  // sent, not acknowledged
+  std::uint64_t next_marks_ = 1;
+  std::int64_t room_given_ = 0;  // credit the server still has
+  std::int64_t published_ = 0;
+  DispatchEffects effects_;
+  std::vector<GiveBackItem> given_back_;
+};
+
+}  // namespace duly

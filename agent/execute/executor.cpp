@@ -1,0 +1,226 @@
+#include "agent/execute/executor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/assert.h"
+#include "common/model/limits.h"
+
+namespace duly {
+namespace {
+
+// Longer than this without a free slot, deliveries are better off with somebody else.
+constexpr Duration kHoldTime = milliseconds{500};
+
+}  // namespace
+
+// ---- the broker
+// ------------------------------------------------------------------------------------------------
+
+void Executor::delivered(MonoTime now, Delivery delivery) {
+  auto execution = read_execution_message(delivery.message);
+  if (!execution) {
+    effects_.parks.push_back({std::move(delivery), execution.error().what});
+    return;
+  }
+  Held held{delivery.generation, delivery.tag, std::move(*execution)};
+  if (draining_ || !consuming_) return settle(held, Settle::requeue);
+  waiting_.emplace(next_nonce_++, std::move(held));
+  ask(now);
+}
+
+void Executor::consumer_down() {
+  waiting_.clear();
+  // Permits already asked for are answered once, whatever becomes of the delivery: they stay.
+}
+
+void Executor::settle(const Held& held, Settle how) {
+  effects_.settlements.push_back({held.generation, held.tag, how});
+}
+
+// ---- permits
+// ---------------------------------------------------------------------------------------------------
+
+std::size_t Executor::free_slots() const {
+  const std::size_t used = running_.size() + asked_.size();
+  const auto slots = static_cast<std::size_t>(slots_);
+  if (unreported_.size() >= limits::kUnreported) return 0;  // results wait for the server: take nothing new
+  return used >= slots ? 0 : slots - used;
+}
+
+void Executor::ask(MonoTime) {
+  while (linked_ && !waiting_.empty() && free_slots() > 0) {
+    auto node = waiting_.extract(waiting_.begin());
+    const Execution& execution = node.mapped().execution;
+    to_begin_.push_back({execution.id, execution.attempt, execution.token, node.key()});
+    asked_.insert(std::move(node));
+  }
+}
+
+void Executor::begun(MonoTime now, const Begun& answer) {
+  for (const BegunItem& item : answer.items) {
+    const auto at = asked_.find(item.nonce);
+    if (at == asked_.end()) continue;  // answered before: asked again over a new connection
+    Held held = std::move(at->second);
+    asked_.erase(at);
+    settle(held, Settle::ack);
+    if (item.verdict == Verdict::drop) continue;
+    const AttemptRef ref{held.execution.id, held.execution.attempt};
+    const bool fresh = running_.emplace(ref, Run{now + milliseconds{item.timeout_ms}, false}).second;
+    DULY_ASSERT(fresh);  // one permit per attempt, ever
+    effects_.runs.push_back(std::move(held.execution));
+  }
+  ask(now);
+}
+
+// ---- handlers
+// --------------------------------------------------------------------------------------------------
+
+void Executor::done(AttemptRef ref, Outcome outcome) {
+  const auto at = running_.find(ref);
+  if (at == running_.end()) return;
+  const bool reported = at->second.reported;
+  running_.erase(at);
+  ++executed_;
+  if (reported) return;
+  FinishItem item;
+  item.outcome = outcome.ok ? AttemptOutcome::succeeded : AttemptOutcome::failed;
+  item.retryable = outcome.retryable;
+  item.error = std::move(outcome.error);
+  item.result = std::move(outcome.result);
+  report(ref, std::move(item));
+}
+
+void Executor::report(AttemptRef ref, FinishItem item) {
+  item.id = ref.id;
+  item.attempt = ref.attempt;
+  if (item.error.size() > limits::kErrorBytes) item.error.resize(limits::kErrorBytes);
+  unreported_.emplace(ref, item);
+  to_finish_.push_back(std::move(item));
+}
+
+void Executor::cancel_run(const CancelRun& cancel) {
+  for (const AttemptRef& ref : cancel.items) {
+    const auto at = running_.find(ref);
+    if (at == running_.end() || at->second.reported) continue;
+    at->second.reported = true;  // the server has ended this attempt already
+    effects_.stops.emplace_back(ref, "cancelled");
+  }
+}
+
+void Executor::tick(MonoTime now) {
+  for (auto& [ref, run] : running_) {
+    if (run.reported || run.deadline > now) continue;
+    run.reported = true;
+    effects_.stops.emplace_back(ref, "timed out");
+    FinishItem item;
+    item.outcome = AttemptOutcome::timed_out;
+    item.error = "the attempt timed out";
+    report(ref, std::move(item));
+  }
+  ask(now);
+  pause_or_resume(now);
+}
+
+// A busy executor must not sit on messages that an idle one could run.
+void Executor::pause_or_resume(MonoTime now) {
+  if (draining_) return;
+  if (!consuming_) {
+    if (free_slots() > 0 && linked_) {
+      consuming_ = true;
+      effects_.consume = true;
+    }
+    return;
+  }
+  const bool starved = !waiting_.empty() && (free_slots() == 0 || !linked_);
+  if (!starved) {
+    starved_since_.reset();
+    return;
+  }
+  if (!starved_since_) starved_since_ = now;
+  if (now - *starved_since_ < kHoldTime) return;
+  starved_since_.reset();
+  consuming_ = false;
+  effects_.consume = false;
+  for (const auto& [nonce, held] : waiting_) settle(held, Settle::requeue);
+  waiting_.clear();
+}
+
+void Executor::drain() {
+  draining_ = true;
+  consuming_ = false;
+  effects_.consume = false;
+  for (const auto& [nonce, held] : waiting_) settle(held, Settle::requeue);
+  waiting_.clear();
+}
+
+void Executor::give_up() {
+  for (auto& [ref, run] : running_) {
+    if (run.reported) continue;
+    run.reported = true;
+    effects_.stops.emplace_back(ref, "the agent stops");
+    FinishItem item;
+    item.outcome = AttemptOutcome::handed_back;
+    item.error = "handed back by a draining agent";
+    report(ref, std::move(item));
+  }
+}
+
+// ---- the link
+// --------------------------------------------------------------------------------------------------
+
+void Executor::welcome() {
+  linked_ = true;
+  // What was said on the connection before may not have arrived: say it again.
+  to_begin_.clear();
+  to_finish_.clear();
+  for (const auto& [nonce, held] : asked_) {
+    to_begin_.push_back({held.execution.id, held.execution.attempt, held.execution.token, nonce});
+  }
+  for (const auto& [ref, item] : unreported_) to_finish_.push_back(item);
+}
+
+void Executor::finished(const Finished& done) {
+  for (const AttemptRef& ref : done.items) unreported_.erase(ref);
+}
+
+ExecuteEffects Executor::take(MonoTime now) {
+  tick(now);
+  if (linked_ && !to_begin_.empty()) effects_.messages.push_back(Begin{std::exchange(to_begin_, {})});
+  while (linked_ && !to_finish_.empty()) {
+    Finish finish;
+    std::size_t bytes = 0;
+    auto at = to_finish_.begin();
+    for (; at != to_finish_.end() && finish.items.size() < limits::kHandOutItems &&
+           bytes < limits::kHandOutBytes;
+         ++at) {
+      bytes += at->error.size() + (at->result ? at->result->size() : 0);
+      finish.items.push_back(std::move(*at));
+    }
+    to_finish_.erase(to_finish_.begin(), at);
+    effects_.messages.push_back(std::move(finish));
+  }
+  return std::exchange(effects_, {});
+}
+
+std::optional<MonoTime> Executor::next_wakeup() const {
+  std::optional<MonoTime> next;
+  const auto consider = [&](MonoTime at) { next = next ? std::min(*next, at) : at; };
+  for (const auto& [ref, run] : running_) {
+    if (!run.reported) consider(run.deadline);
+  }
+  if (starved_since_) consider(*starved_since_ + kHoldTime);
+  return next;
+}
+
+std::vector<AttemptRef> Executor::attempts() const {
+  std::vector<AttemptRef> refs;
+  for (const auto& [nonce, held] : asked_) refs.push_back({held.execution.id, held.execution.attempt});
+  for (const auto& [ref, run] : running_) {
+    if (!run.reported) refs.push_back(ref);
+  }
+  for (const auto& [ref, item] : unreported_) refs.push_back(ref);
+  return refs;
+}
+
+}  // namespace duly

@@ -1,0 +1,114 @@
+// The execute role's decisions: ask leave, acknowledge, run, report.  Pure: no socket, no thread, no clock.
+//
+// Operation.  A delivery waits for a free slot, then a permit is asked for it; the delivery is acknowledged
+// to the broker as soon as the permit is durable (or refused), and only a permit runs a handler.  A result is
+// kept until the server has it.  While no slot is free for kHoldTime, what was delivered goes back to the
+// queue for others. Concurrency.  One thread; call take() after every input and perform what it gives, in
+// order.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/amqp/broker.h"
+#include "common/wire/envelope.h"
+#include "common/wire/messages.h"
+
+namespace duly {
+
+struct ExecuteEffects {
+  struct Settlement {
+    std::uint64_t generation, tag;
+    Settle how;
+  };
+  struct Park {  // not understood: to duly.dead with the reason, then acknowledged
+    Delivery delivery;
+    std::string reason;
+  };
+  std::vector<AgentMessage> messages;
+  std::vector<Settlement> settlements;
+  std::vector<Park> parks;
+  std::vector<Execution> runs;
+  std::vector<std::pair<AttemptRef, std::string>> stops;  // tell the handler to stop, and why
+  std::optional<bool> consume;                            // start or stop consuming
+};
+
+class Executor {
+ public:
+  explicit Executor(int slots) : slots_(slots) {}
+
+  // ---- the broker
+  // --------------------------------------------------------------------------------------------
+  void delivered(MonoTime now, Delivery delivery);
+  // Deliveries not yet permitted are void: the broker gives them to somebody again.
+  void consumer_down();
+
+  // ---- the link
+  // ----------------------------------------------------------------------------------------------
+  void welcome();
+  void link_lost() { linked_ = false; }
+  void begun(MonoTime now, const Begun& answer);
+  void finished(const Finished& done);
+  void cancel_run(const CancelRun& cancel);
+
+  // ---- the handlers
+  // ------------------------------------------------------------------------------------------
+  struct Outcome {
+    bool ok = false;
+    bool retryable = true;
+    std::string error;
+    Bytes result;
+  };
+  void done(AttemptRef ref, Outcome outcome);
+
+  void tick(MonoTime now);
+  // Takes no further work; what has not begun goes back to the queue.
+  void drain();
+  // What still runs is stopped and handed back.
+  void give_up();
+
+  ExecuteEffects take(MonoTime now);
+  [[nodiscard]] std::optional<MonoTime> next_wakeup() const;
+
+  [[nodiscard]] std::vector<AttemptRef> attempts() const;  // for hello
+  [[nodiscard]] std::int64_t running() const { return static_cast<std::int64_t>(running_.size()); }
+  [[nodiscard]] std::int64_t executed() const { return executed_; }
+  // Nothing begun and nothing unreported: it is safe to leave.
+  [[nodiscard]] bool idle() const { return asked_.empty() && running_.empty() && unreported_.empty(); }
+
+ private:
+  struct Held {
+    std::uint64_t generation = 0, tag = 0;
+    Execution execution;
+  };
+  struct Run {
+    MonoTime deadline;
+    bool reported =
+        false;  // timed out, cancelled or handed back: what the handler says later no longer counts
+  };
+  [[nodiscard]] std::size_t free_slots() const;
+  void ask(MonoTime now);
+  void pause_or_resume(MonoTime now);
+  void report(AttemptRef ref, FinishItem item);
+  void settle(const Held& held, Settle how);
+
+  const int slots_;
+  bool linked_ = false;
+  bool draining_ = false;
+  bool consuming_ = true;
+  std::optional<MonoTime> starved_since_;
+  std::uint64_t next_nonce_ = 1;
+  std::map<std::uint64_t, Held> waiting_;  // by nonce: delivered, no slot yet
+  std::map<std::uint64_t, Held> asked_;    // by nonce: permit asked for
+  std::map<AttemptRef, Run> running_;      // slots in use, also of handlers that do not stop
+  std::map<AttemptRef, FinishItem> unreported_;
+  std::vector<BeginItem> to_begin_;
+  std::vector<FinishItem> to_finish_;
+  std::int64_t executed_ = 0;
+  ExecuteEffects effects_;
+};
+
+}  // namespace duly

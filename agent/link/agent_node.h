@@ -1,0 +1,137 @@
+// An agent as a whole, over the three interfaces: connects its dispatcher and its executor to a Link, a
+// Broker and the handlers.  The same code runs in a process and in the simulator.
+//
+// Operation.  Keeps a link to the server (reconnecting by itself with backoff), heartbeats over it, and
+// closes it when the server is silent for a lease TTL.  Everything that happens in one turn of the loop is
+// acted on together, so frames and publishes batch by themselves. Concurrency.  Loop thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/dispatch/dispatcher.h"
+#include "agent/execute/executor.h"
+#include "common/amqp/broker.h"
+#include "common/link/link.h"
+#include "common/runtime/loop.h"
+
+namespace duly {
+
+struct AgentConfig {
+  std::string name;
+  Incarnation incarnation;
+  bool dispatch = true;
+  bool execute = true;
+  std::vector<std::string> queues = {"default"};
+  int concurrency = 64;
+  int prefetch = 64;
+  std::string version;
+  std::string token;
+  bool fault_injection = false;
+};
+
+struct AgentPorts {
+  std::function<void(Execution)> run;  // answered by handler_done()
+  std::function<void(AttemptRef, const std::string& reason)> stop;
+  std::function<void(const Strike&)> strike;               // crash simulation; empty = not armed
+  std::function<void(const char* point)> passed;           // crash simulation points; empty = none
+  std::function<void(const std::string& reason)> refused;  // by the server, for good or for now
+};
+
+class AgentNode {
+ public:
+  AgentNode(Loop& loop, LinkConnector connect, Broker& broker, AgentPorts ports, AgentConfig config);
+  ~AgentNode();
+  AgentNode(const AgentNode&) = delete;
+  AgentNode& operator=(const AgentNode&) = delete;
+
+  void start();
+  void handler_done(AttemptRef ref, Executor::Outcome outcome);
+  // Hands over, finishes or hands back what is in hand within `limit`, then calls `done` (once).
+  void drain(Duration limit, std::function<void()> done);
+  // Drops the link as a failing network would and opens none for `pause` (crash simulation).
+  void drop_link(Duration pause);
+
+  struct Counts {
+    std::int64_t shards = 0, in_flight = 0, running = 0, published = 0, executed = 0;
+    bool linked = false, broker_up = false;
+  };
+  [[nodiscard]] Counts counts() const;
+
+ private:
+  BrokerEvents broker_events();
+  void connect();
+  void connect_later();
+  void connected(std::unique_ptr<Link> link);
+  void link_lost(const std::string& reason);
+  void received(const Frame& frame);
+  void on(const Welcome& message);
+  void on(const Refused& message);
+  void on(const HeartbeatAck& message);
+  void on(const Lease& message);
+  void on(const Revoke& message);
+  void on(HandOut& message);
+  void on(const MarksAck& message);
+  void on(const Begun& message);
+  void on(const Finished& message);
+  void on(const CancelRun& message);
+  void on(const Strike& message);
+  void say_hello();
+  void heartbeat();
+  void schedule_heartbeat();
+  void settled(std::vector<SettledPublish> results);
+  void broker_state_changed();
+
+  // Acts once at the end of this turn of the loop.
+  void act_soon();
+  void act();
+  void perform(DispatchEffects effects);
+  void perform(ExecuteEffects effects);
+  void park(ExecuteEffects::Park park);
+  void wake_at(std::optional<MonoTime> when);
+  void check_drained();
+  void pass(const char* point) const;
+  void send(const AgentMessage& message);
+
+  Loop& loop_;
+  LinkConnector connect_;
+  Broker& broker_;
+  const AgentPorts ports_;
+  const AgentConfig config_;
+  Dispatcher dispatcher_;
+  Executor executor_;
+
+  std::unique_ptr<Link> link_;
+  std::uint64_t link_number_ = 0;  // callbacks of older links are void
+  bool welcomed_ = false;
+  bool connecting_ = false;
+  MonoTime no_link_before_{};
+  int failures_ = 0;
+  MonoTime hello_sent_{};
+  Duration ttl_ = seconds{5};
+  std::uint64_t next_heartbeat_ = 1;
+  std::map<std::uint64_t, MonoTime> heartbeats_;  // sent and not acknowledged
+  MonoTime heard_{};
+
+  bool publisher_up_ = false, publisher_blocked_ = false;
+  MonoTime broker_changed_{};
+  struct Parked {
+    std::uint64_t generation, tag;
+  };
+  std::map<PublishTicket, Parked> parked_;
+  PublishTicket next_park_;
+
+  bool act_posted_ = false;
+  MonoTime wake_at_{};
+  bool draining_ = false, gave_up_ = false;
+  MonoTime drain_until_{};
+  std::function<void()> drained_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace duly

@@ -1,0 +1,61 @@
+// What a user asks for (CommandSpec), and what happened to one attempt of it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/base/assert.h"
+#include "common/base/ids.h"
+
+namespace duly {
+
+struct RetryPolicy {
+  int max_attempts = 3;
+  std::int64_t initial_delay_ms = 1000;
+  double multiplier = 2.0;
+  std::int64_t max_delay_ms = 60'000;
+  double jitter = 0.1;  // 0..1
+
+  friend bool operator==(const RetryPolicy&, const RetryPolicy&) = default;
+};
+
+// Milliseconds to wait before attempt `next_attempt` (2 or more; counted from the last redrive):
+// min(max_delay, initial_delay × multiplier^(n-1)) × (1 ± jitter), n = next_attempt - 1 (contract section 2).
+// `seed` picks the point inside the jitter; the same seed gives the same answer.
+std::int64_t backoff_ms(const RetryPolicy& policy, int next_attempt, std::uint64_t seed);
+
+enum class OnLost : std::uint8_t { retry = 0, dead = 1 };
+
+using Bytes = std::shared_ptr<const std::string>;
+inline Bytes make_bytes(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
+
+struct CommandSpec {
+  std::string type;
+  std::string queue = "default";
+  Bytes payload;                          // JSON text, passed on byte for byte; "null" when none was given
+  std::optional<std::int64_t> due_at_ms;  // wall; absent with delay_ms absent = now
+  std::optional<std::int64_t> delay_ms;
+  int priority = 5;
+  std::string key;  // empty = none
+  RetryPolicy retry;
+  std::int64_t timeout_ms = 60'000;
+  std::optional<std::int64_t> expires_at_ms;
+  OnLost on_lost = OnLost::retry;
+  std::map<std::string, std::string> labels;
+};
+
+// How one attempt ended.  The numbers are stored: never renumber.
+enum class AttemptOutcome : std::uint8_t {
+  succeeded = 0,
+  failed = 1,
+  timed_out = 2,
+  lost = 3,         // its executor vanished
+  handed_back = 4,  // by a draining agent: does not count
+  cancelled = 5,
+};
+std::string_view name_of(AttemptOutcome outcome);
+
+}  // namespace duly

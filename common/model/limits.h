@@ -1,0 +1,87 @@
+// Every bound of Duly in one place.  Bytes unless the name says otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common/base/time.h"
+
+namespace duly::limits {
+
+// --- the outside contract
+// -------------------------------------------------------------------------------------
+inline constexpr std::size_t kTypeBytes = 128;
+inline constexpr std::size_t kQueueBytes = 64;
+inline constexpr std::size_t kKeyBytes = 256;
+inline constexpr std::size_t kIdempotencyKeyBytes = 255;
+inline constexpr std::size_t kPayloadBytes = 1U << 20;
+inline constexpr std::size_t kResultBytes = 1U << 20;
+inline constexpr std::size_t kErrorBytes = 8U << 10;
+inline constexpr std::size_t kLabels = 16;
+inline constexpr std::size_t kLabelNameBytes = 64;
+inline constexpr std::size_t kLabelValueBytes = 256;
+inline constexpr std::size_t kBatchCommands = 10'000;
+inline constexpr int kJsonDepth = 32;
+inline constexpr std::int64_t kDelayMs = 10LL * 366 * 86'400'000;  // ten years, each taken as a leap year
+inline constexpr int kMaxAttempts = 100;
+inline constexpr std::int64_t kTimeoutMs = 7LL * 86'400'000;
+inline constexpr std::int64_t kRetryDelayMs = 7LL * 86'400'000;
+inline constexpr int kPriority = 9;
+inline constexpr std::size_t kNameBytes = 128;  // agents
+inline constexpr std::int64_t kWaitMs = 60'000;
+
+// --- HTTP
+// -----------------------------------------------------------------------------------------------------
+inline constexpr std::size_t kHttpHeaderBytes = 8U << 10;
+inline constexpr std::size_t kHttpBodyBytes = 1U << 20;
+// A payload may be a whole 1 MiB; the object around it comes on top of that.
+inline constexpr std::size_t kHttpEnvelopeBytes = 16U << 10;
+inline constexpr std::size_t kHttpBatchBytes = 8U << 20;
+inline constexpr std::size_t kHttpConnections = 4096;
+inline constexpr std::size_t kHttpWaiters = 4096;  // GET …?wait_ms= at once
+inline constexpr seconds kHttpHeaderTime{5};
+inline constexpr seconds kHttpBodyTime{30};
+inline constexpr seconds kHttpIdleTime{30};
+inline constexpr int kPageItems = 1000;
+inline constexpr int kPageScanRows = 20'000;  // rows one list request looks at
+
+// --- the link
+// -------------------------------------------------------------------------------------------------
+inline constexpr std::size_t kFrameBytes = 16U << 20;
+inline constexpr std::size_t kFrameHeaderBytes = 4U << 20;
+inline constexpr std::size_t kFrameItems = 20'000;
+inline constexpr std::size_t kLinkSendBytes = 64U
+                                              << 20;  // unsent bytes of one connection; beyond it is closed
+inline constexpr std::size_t kSessions = 1024;
+inline constexpr seconds kHelloTime{5};  // a connection that has not said hello by then is closed
+
+// --- the engine
+// -----------------------------------------------------------------------------------------------
+inline constexpr std::size_t kMailbox = 65'536;
+inline constexpr std::size_t kRequestsPerCommit = 512;
+inline constexpr std::size_t kLaneWindow = 1024;        // commands of one (shard, queue) in memory
+inline constexpr std::size_t kHandOutItems = 512;       // in one frame
+inline constexpr std::size_t kHandOutBytes = 4U << 20;  // payload in one frame
+inline constexpr std::size_t kBodyCacheBytes = 32U << 20;
+inline constexpr milliseconds kLookAhead{200};     // handed over this long before due
+inline constexpr milliseconds kLoadHorizon{2000};  // loaded into memory this long before due
+inline constexpr int kPoisonLosses = 3;            // executors lost in a row
+inline constexpr milliseconds kQueuedSuspect{
+    2000};  // queued longer than this without a permit: look at the queue
+inline constexpr int kSweepRows = 1000;
+inline constexpr std::size_t kQueues = 1000;
+inline constexpr std::size_t kTypes = 10'000;
+inline constexpr std::int64_t kIdempotencyMs = 7LL * 86'400'000;
+inline constexpr std::size_t kDeadOutbox = 256;  // dead letters being published at once
+
+// --- the agent
+// ------------------------------------------------------------------------------------------------
+inline constexpr std::size_t kAgentInHand = 4096;  // commands handed to one agent and not yet marked
+inline constexpr std::size_t kPublishWindow = 1000;
+inline constexpr seconds kPublishDeadline{5};
+inline constexpr seconds kConfirmDeadline{10};
+inline constexpr std::size_t kExecOutputBytes = 256U << 10;
+inline constexpr std::size_t kUnreported = 65'536;  // results kept until the server has them
+inline constexpr int kConcurrency = 4096;
+
+}  // namespace duly::limits

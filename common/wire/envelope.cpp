@@ -1,0 +1,71 @@
+#include "common/wire/envelope.h"
+
+#include "common/model/limits.h"
+
+namespace duly {
+namespace {
+
+std::optional<std::int64_t> number(const AmqpMessage& message, const char* name) {
+  const auto at = message.headers.find(name);
+  if (at == message.headers.end() || !std::holds_alternative<std::int64_t>(at->second)) return std::nullopt;
+  return std::get<std::int64_t>(at->second);
+}
+
+std::optional<std::string> text(const AmqpMessage& message, const char* name) {
+  const auto at = message.headers.find(name);
+  if (at == message.headers.end() || !std::holds_alternative<std::string>(at->second)) return std::nullopt;
+  return std::get<std::string>(at->second);
+}
+
+}  // namespace
+
+AmqpMessage make_execution_message(const HandOutItem& item, std::int64_t now_s) {
+  AmqpMessage message;
+  const std::string id = format_command_id(item.id);
+  message.exchange = topology::kExecuteExchange;
+  message.routing_key = item.queue;
+  message.body = item.payload;
+  message.message_id = id + "." + std::to_string(item.attempt);
+  message.correlation_id = id;
+  message.type = item.type;
+  message.timestamp_s = now_s;
+  message.headers = {{"duly-id", id},
+                     {"duly-attempt", std::int64_t{item.attempt}},
+                     {"duly-max-attempts", std::int64_t{item.max_attempts}},
+                     {"duly-queue", item.queue},
+                     {"duly-shard", std::int64_t{item.shard.value}},
+                     {"duly-epoch", item.epoch.value},
+                     {"duly-token", std::int64_t{item.token.value}},
+                     {"duly-due-at", item.due_at_ms}};
+  if (!item.key.empty()) message.headers.emplace("duly-key", item.key);
+  return message;
+}
+
+Result<Execution> read_execution_message(const AmqpMessage& message) {
+  const auto id_text = text(message, "duly-id");
+  const auto id = id_text ? parse_command_id(*id_text) : std::nullopt;
+  if (!id) return invalid("header duly-id is missing or is not a command id");
+  const auto attempt = number(message, "duly-attempt");
+  if (!attempt || *attempt < 1 || *attempt > INT32_MAX)
+    return invalid("header duly-attempt is missing or wrong");
+  const auto token = number(message, "duly-token");
+  if (!token || *token < 0 || *token > INT32_MAX) return invalid("header duly-token is missing or wrong");
+  if (message.type.empty() || message.type.size() > limits::kTypeBytes) {
+    return invalid("property type is missing or too long");
+  }
+  if (!message.body || message.body->size() > limits::kPayloadBytes) return invalid("the body is too large");
+  Execution execution;
+  execution.id = *id;
+  execution.attempt = static_cast<int>(*attempt);
+  execution.token = Token{static_cast<std::int32_t>(*token)};
+  execution.type = message.type;
+  execution.payload = message.body;
+  execution.max_attempts =
+      static_cast<int>(std::min<std::int64_t>(number(message, "duly-max-attempts").value_or(0), 1'000'000));
+  execution.queue = text(message, "duly-queue").value_or("");
+  execution.key = text(message, "duly-key").value_or("");
+  execution.due_at_ms = number(message, "duly-due-at").value_or(0);
+  return execution;
+}
+
+}  // namespace duly

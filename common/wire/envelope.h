@@ -1,0 +1,29 @@
+// The execution message as it travels through RabbitMQ (contract section 5), to and from an AmqpMessage.
+#pragma once
+
+#include <string>
+
+#include "common/amqp/broker.h"
+#include "common/wire/messages.h"
+
+namespace duly {
+
+// The message for one handed-out command: exchange duly.execute, routing key = the queue, body = the payload.
+AmqpMessage make_execution_message(const HandOutItem& item, std::int64_t now_s);
+
+// What an executor needs of a delivery.
+struct Execution {
+  CommandId id;
+  int attempt = 0;
+  int max_attempts = 0;
+  Token token;
+  std::string type;
+  std::string queue;
+  std::string key;
+  std::int64_t due_at_ms = 0;
+  Bytes payload;
+};
+// An error says which header is missing or wrong: such a message is parked, never run, never requeued.
+Result<Execution> read_execution_message(const AmqpMessage& message);
+
+}  // namespace duly

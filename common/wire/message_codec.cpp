@@ -1,0 +1,425 @@
+// Frames to messages and back: one pair of functions per message.
+#include <algorithm>
+#include <array>
+
+#include "common/model/limits.h"
+#include "common/wire/json.h"
+#include "common/wire/messages.h"
+
+namespace duly {
+namespace {
+
+constexpr std::int64_t kMost = INT64_MAX;
+
+// ---- shared pieces
+// -------------------------------------------------------------------------------------------
+
+Json to_json(const AttemptRef& ref) { return {{"id", format_command_id(ref.id)}, {"attempt", ref.attempt}}; }
+Json to_json(const Holding& holding) {
+  return {{"shard", holding.shard.value}, {"epoch", holding.epoch.value}};
+}
+
+template <class Items>
+Json to_array(const Items& items) {
+  Json array = Json::array();
+  for (const auto& item : items) array.push_back(to_json(item));
+  return array;
+}
+
+// Remembers the first problem of a whole message.
+struct Decoding {
+  const Frame& frame;
+  std::size_t taken = 0;  // of frame.bytes
+  std::string problem;
+
+  void note(const FieldReader& reader) {
+    if (!reader.ok() && problem.empty()) problem = reader.error().what;
+  }
+  CommandId id(FieldReader& reader) {
+    const auto parsed = parse_command_id(reader.text("id", 32));
+    if (!parsed && problem.empty()) problem = "id is not a command id";
+    return parsed.value_or(CommandId{});
+  }
+  Bytes bytes(std::int64_t length) {
+    if (length < 0 || static_cast<std::size_t>(length) > frame.bytes.size() - taken) {
+      if (problem.empty()) problem = "the payloads are longer than the frame";
+      return make_bytes("");
+    }
+    auto part = make_bytes(frame.bytes.substr(taken, static_cast<std::size_t>(length)));
+    taken += static_cast<std::size_t>(length);
+    return part;
+  }
+};
+
+int read_attempt(FieldReader& reader) { return static_cast<int>(reader.integer("attempt", 1, INT32_MAX)); }
+ShardId read_shard(FieldReader& reader) {
+  return {static_cast<std::int32_t>(reader.integer("shard", 0, 1 << 20))};
+}
+Token read_token(FieldReader& reader) {
+  return {static_cast<std::int32_t>(reader.integer("token", 0, INT32_MAX))};
+}
+Epoch read_epoch(FieldReader& reader) { return {reader.integer("epoch", 0, kMost)}; }
+
+template <class Item, class Read>
+std::vector<Item> read_items(Decoding& decoding, const Json& array, Read read) {
+  std::vector<Item> items;
+  items.reserve(array.size());
+  for (const Json& element : array) {
+    FieldReader reader(element);
+    items.push_back(read(reader));
+    decoding.note(reader);
+    if (!decoding.problem.empty()) break;
+  }
+  return items;
+}
+
+std::vector<AttemptRef> read_refs(Decoding& d, const Json& array) {
+  return read_items<AttemptRef>(d, array, [&](FieldReader& r) {
+    return AttemptRef{d.id(r), read_attempt(r)};
+  });
+}
+std::vector<Holding> read_holdings(Decoding& d, const Json& array) {
+  return read_items<Holding>(d, array, [](FieldReader& r) { return Holding{read_shard(r), read_epoch(r)}; });
+}
+const Json& items_of(FieldReader& reader) { return reader.array("items", limits::kFrameItems); }
+
+template <class Enum, std::size_t N>
+Enum read_enum(Decoding& d, FieldReader& reader, const char* field, const std::array<Enum, N>& all) {
+  const std::string name = reader.text(field, 32);
+  for (const Enum value : all) {
+    if (name_of(value) == name) return value;
+  }
+  if (d.problem.empty()) d.problem = std::string(field) + " is not known";
+  return all[0];
+}
+
+constexpr std::array kReasons = {GiveBackReason::drained, GiveBackReason::returned, GiveBackReason::rejected,
+                                 GiveBackReason::in_doubt, GiveBackReason::broker_down};
+constexpr std::array kOutcomes = {AttemptOutcome::succeeded,   AttemptOutcome::failed,
+                                  AttemptOutcome::timed_out,   AttemptOutcome::lost,
+                                  AttemptOutcome::handed_back, AttemptOutcome::cancelled};
+
+// ---- writing: agent to server
+// --------------------------------------------------------------------------------
+
+Json write(const Hello& m, std::string&) {
+  return {{"kind", "hello"},
+          {"protocol", m.protocol},
+          {"name", m.name},
+          {"incarnation", m.incarnation.value},
+          {"dispatch", m.dispatch},
+          {"execute", m.execute},
+          {"queues", m.queues},
+          {"concurrency", m.concurrency},
+          {"version", m.version},
+          {"token", m.token},
+          {"holdings", to_array(m.holdings)},
+          {"in_hand", to_array(m.in_hand)},
+          {"attempts", to_array(m.attempts)},
+          {"draining", m.draining},
+          {"fault_injection", m.fault_injection}};
+}
+Json write(const Heartbeat& m, std::string&) {
+  return {{"kind", "heartbeat"},      {"sequence", m.sequence},
+          {"in_flight", m.in_flight}, {"running", m.running},
+          {"published", m.published}, {"executed", m.executed},
+          {"broker_up", m.broker_up}, {"broker_blocked", m.broker_blocked}};
+}
+Json write(const Credit& m, std::string&) { return {{"kind", "credit"}, {"room", m.room}}; }
+Json write(const Marks& m, std::string&) {
+  Json items = Json::array();
+  for (const MarkItem& item : m.items) {
+    items.push_back({{"id", format_command_id(item.id)},
+                     {"attempt", item.attempt},
+                     {"token", item.token.value},
+                     {"shard", item.shard.value},
+                     {"epoch", item.epoch.value}});
+  }
+  return {{"kind", "marks"}, {"sequence", m.sequence}, {"items", std::move(items)}};
+}
+Json write(const GiveBack& m, std::string&) {
+  Json items = Json::array();
+  for (const GiveBackItem& item : m.items) {
+    items.push_back({{"id", format_command_id(item.id)},
+                     {"attempt", item.attempt},
+                     {"shard", item.shard.value},
+                     {"epoch", item.epoch.value},
+                     {"reason", name_of(item.reason)}});
+  }
+  return {{"kind", "give_back"}, {"items", std::move(items)}};
+}
+Json write(const Released& m, std::string&) { return {{"kind", "released"}, {"items", to_array(m.items)}}; }
+Json write(const Leaving&, std::string&) { return {{"kind", "leaving"}}; }
+Json write(const Begin& m, std::string&) {
+  Json items = Json::array();
+  for (const BeginItem& item : m.items) {
+    items.push_back({{"id", format_command_id(item.id)},
+                     {"attempt", item.attempt},
+                     {"token", item.token.value},
+                     {"nonce", item.nonce}});
+  }
+  return {{"kind", "begin"}, {"items", std::move(items)}};
+}
+Json write(const Finish& m, std::string& bytes) {
+  Json items = Json::array();
+  for (const FinishItem& item : m.items) {
+    Json json = {{"id", format_command_id(item.id)},
+                 {"attempt", item.attempt},
+                 {"outcome", name_of(item.outcome)},
+                 {"retryable", item.retryable},
+                 {"error", item.error}};
+    if (item.result) {
+      json["result_bytes"] = item.result->size();
+      bytes += *item.result;
+    }
+    items.push_back(std::move(json));
+  }
+  return {{"kind", "finish"}, {"items", std::move(items)}};
+}
+
+// ---- writing: server to agent
+// --------------------------------------------------------------------------------
+
+Json write(const Welcome& m, std::string&) {
+  return {{"kind", "welcome"}, {"lease_ttl_ms", m.lease_ttl_ms}, {"generation", m.generation}};
+}
+Json write(const Refused& m, std::string&) { return {{"kind", "refused"}, {"reason", m.reason}}; }
+Json write(const HeartbeatAck& m, std::string&) {
+  return {{"kind", "heartbeat_ack"}, {"sequence", m.sequence}};
+}
+Json write(const Lease& m, std::string&) { return {{"kind", "lease"}, {"items", to_array(m.items)}}; }
+Json write(const Revoke& m, std::string&) { return {{"kind", "revoke"}, {"items", to_array(m.items)}}; }
+Json write(const HandOut& m, std::string& bytes) {
+  Json items = Json::array();
+  for (const HandOutItem& item : m.items) {
+    Json json = {{"id", format_command_id(item.id)},
+                 {"attempt", item.attempt},
+                 {"max_attempts", item.max_attempts},
+                 {"shard", item.shard.value},
+                 {"epoch", item.epoch.value},
+                 {"token", item.token.value},
+                 {"due_in_us", item.due_in_us},
+                 {"due_at_ms", item.due_at_ms},
+                 {"type", item.type},
+                 {"queue", item.queue},
+                 {"payload_bytes", item.payload->size()}};
+    if (!item.key.empty()) json["key"] = item.key;
+    bytes += *item.payload;
+    items.push_back(std::move(json));
+  }
+  return {{"kind", "hand_out"}, {"items", std::move(items)}};
+}
+Json write(const MarksAck& m, std::string&) { return {{"kind", "marks_ack"}, {"sequence", m.sequence}}; }
+Json write(const Begun& m, std::string&) {
+  Json items = Json::array();
+  for (const BegunItem& item : m.items) {
+    Json json = {{"id", format_command_id(item.id)},
+                 {"attempt", item.attempt},
+                 {"nonce", item.nonce},
+                 {"go", item.verdict == Verdict::go},
+                 {"timeout_ms", item.timeout_ms}};
+    if (!item.reason.empty()) json["reason"] = item.reason;
+    items.push_back(std::move(json));
+  }
+  return {{"kind", "begun"}, {"items", std::move(items)}};
+}
+Json write(const Finished& m, std::string&) { return {{"kind", "finished"}, {"items", to_array(m.items)}}; }
+Json write(const CancelRun& m, std::string&) {
+  return {{"kind", "cancel_run"}, {"items", to_array(m.items)}};
+}
+Json write(const Strike& m, std::string&) {
+  return {{"kind", "strike"},
+          {"mode", m.mode},
+          {"point", m.point},
+          {"after", m.after},
+          {"duration_ms", m.duration_ms}};
+}
+
+template <class Message>
+Frame encode_any(const Message& message) {
+  Frame frame;
+  const Json header = std::visit([&](const auto& m) { return write(m, frame.bytes); }, message);
+  frame.header = dump_json(header);
+  return frame;
+}
+
+// ---- reading: agent to server
+// --------------------------------------------------------------------------------
+
+Hello read_hello(Decoding& d, FieldReader& r) {
+  Hello m;
+  m.protocol = static_cast<int>(r.integer("protocol", 0, 1'000'000));
+  m.name = r.text("name", limits::kNameBytes);
+  m.incarnation = {r.unsigned_integer("incarnation")};
+  m.dispatch = r.boolean("dispatch");
+  m.execute = r.boolean("execute");
+  for (const Json& queue : r.array("queues", limits::kQueues)) {
+    if (queue.is_string()) m.queues.push_back(queue.get<std::string>());
+  }
+  m.concurrency = static_cast<int>(r.integer("concurrency", 0, limits::kConcurrency));
+  m.version = r.text("version", 64);
+  m.token = r.text("token", 256);
+  m.holdings = read_holdings(d, r.array("holdings", limits::kFrameItems));
+  m.in_hand = read_refs(d, r.array("in_hand", limits::kFrameItems));
+  m.attempts = read_refs(d, r.array("attempts", 4 * limits::kFrameItems));
+  m.draining = r.boolean("draining");
+  m.fault_injection = r.boolean("fault_injection");
+  return m;
+}
+Heartbeat read_heartbeat(Decoding&, FieldReader& r) {
+  Heartbeat m;
+  m.sequence = r.unsigned_integer("sequence");
+  m.in_flight = r.integer("in_flight", 0, kMost);
+  m.running = r.integer("running", 0, kMost);
+  m.published = r.integer("published", 0, kMost);
+  m.executed = r.integer("executed", 0, kMost);
+  m.broker_up = r.boolean("broker_up");
+  m.broker_blocked = r.boolean("broker_blocked");
+  return m;
+}
+Credit read_credit(Decoding&, FieldReader& r) { return {r.integer("room", 0, 1'000'000)}; }
+Marks read_marks(Decoding& d, FieldReader& r) {
+  Marks m;
+  m.sequence = r.unsigned_integer("sequence");
+  m.items = read_items<MarkItem>(d, items_of(r), [&](FieldReader& i) {
+    return MarkItem{d.id(i), read_attempt(i), read_token(i), read_shard(i), read_epoch(i)};
+  });
+  return m;
+}
+GiveBack read_give_back(Decoding& d, FieldReader& r) {
+  return {read_items<GiveBackItem>(d, items_of(r), [&](FieldReader& i) {
+    return GiveBackItem{d.id(i), read_attempt(i), read_shard(i), read_epoch(i),
+                        read_enum(d, i, "reason", kReasons)};
+  })};
+}
+Released read_released(Decoding& d, FieldReader& r) { return {read_holdings(d, items_of(r))}; }
+Leaving read_leaving(Decoding&, FieldReader&) { return {}; }
+Begin read_begin(Decoding& d, FieldReader& r) {
+  return {read_items<BeginItem>(d, items_of(r), [&](FieldReader& i) {
+    return BeginItem{d.id(i), read_attempt(i), read_token(i), i.unsigned_integer("nonce")};
+  })};
+}
+Finish read_finish(Decoding& d, FieldReader& r) {
+  return {read_items<FinishItem>(d, items_of(r), [&](FieldReader& i) {
+    FinishItem item;
+    item.id = d.id(i);
+    item.attempt = read_attempt(i);
+    item.outcome = read_enum(d, i, "outcome", kOutcomes);
+    item.retryable = i.boolean("retryable");
+    item.error = i.text("error", limits::kErrorBytes);
+    if (i.has("result_bytes")) {
+      item.result = d.bytes(i.integer("result_bytes", 0, static_cast<std::int64_t>(limits::kResultBytes)));
+    }
+    return item;
+  })};
+}
+
+// ---- reading: server to agent
+// --------------------------------------------------------------------------------
+
+Welcome read_welcome(Decoding&, FieldReader& r) {
+  return {r.integer("lease_ttl_ms", 1, 86'400'000), r.integer("generation", 0, kMost)};
+}
+Refused read_refused(Decoding&, FieldReader& r) { return {r.text("reason", 1024)}; }
+HeartbeatAck read_heartbeat_ack(Decoding&, FieldReader& r) { return {r.unsigned_integer("sequence")}; }
+Lease read_lease(Decoding& d, FieldReader& r) { return {read_holdings(d, items_of(r))}; }
+Revoke read_revoke(Decoding& d, FieldReader& r) { return {read_holdings(d, items_of(r))}; }
+HandOut read_hand_out(Decoding& d, FieldReader& r) {
+  return {read_items<HandOutItem>(d, items_of(r), [&](FieldReader& i) {
+    HandOutItem item;
+    item.id = d.id(i);
+    item.attempt = read_attempt(i);
+    item.max_attempts = static_cast<int>(i.integer("max_attempts", 0, INT32_MAX));
+    item.shard = read_shard(i);
+    item.epoch = read_epoch(i);
+    item.token = read_token(i);
+    item.due_in_us = i.integer("due_in_us", INT64_MIN, kMost);
+    item.due_at_ms = i.integer("due_at_ms", INT64_MIN, kMost);
+    item.type = i.text("type", limits::kTypeBytes);
+    item.queue = i.text("queue", limits::kQueueBytes);
+    if (i.has("key")) item.key = i.text("key", limits::kKeyBytes);
+    item.payload = d.bytes(i.integer("payload_bytes", 0, static_cast<std::int64_t>(limits::kPayloadBytes)));
+    return item;
+  })};
+}
+MarksAck read_marks_ack(Decoding&, FieldReader& r) { return {r.unsigned_integer("sequence")}; }
+Begun read_begun(Decoding& d, FieldReader& r) {
+  return {read_items<BegunItem>(d, items_of(r), [&](FieldReader& i) {
+    BegunItem item;
+    item.id = d.id(i);
+    item.attempt = read_attempt(i);
+    item.nonce = i.unsigned_integer("nonce");
+    item.verdict = i.boolean("go") ? Verdict::go : Verdict::drop;
+    if (i.has("reason")) item.reason = i.text("reason", 256);
+    item.timeout_ms = i.integer("timeout_ms", 0, kMost);
+    return item;
+  })};
+}
+Finished read_finished(Decoding& d, FieldReader& r) { return {read_refs(d, items_of(r))}; }
+CancelRun read_cancel_run(Decoding& d, FieldReader& r) { return {read_refs(d, items_of(r))}; }
+Strike read_strike(Decoding&, FieldReader& r) {
+  return {r.text("mode", 16), r.text("point", 64), r.integer("after", 1, 1'000'000'000),
+          r.integer("duration_ms", 0, 86'400'000)};
+}
+
+template <class Message>
+struct Kind {
+  const char* name;
+  Message (*read)(Decoding&, FieldReader&);
+};
+
+template <class Message, auto Read>
+Message read_as(Decoding& d, FieldReader& r) {
+  return Read(d, r);
+}
+
+using A = AgentMessage;
+constexpr Kind<A> kAgentKinds[] = {
+    {"heartbeat", read_as<A, read_heartbeat>}, {"marks", read_as<A, read_marks>},
+    {"begin", read_as<A, read_begin>},         {"finish", read_as<A, read_finish>},
+    {"credit", read_as<A, read_credit>},       {"hello", read_as<A, read_hello>},
+    {"give_back", read_as<A, read_give_back>}, {"released", read_as<A, read_released>},
+    {"leaving", read_as<A, read_leaving>},
+};
+using S = ServerMessage;
+constexpr Kind<S> kServerKinds[] = {
+    {"hand_out", read_as<S, read_hand_out>},
+    {"marks_ack", read_as<S, read_marks_ack>},
+    {"begun", read_as<S, read_begun>},
+    {"finished", read_as<S, read_finished>},
+    {"heartbeat_ack", read_as<S, read_heartbeat_ack>},
+    {"lease", read_as<S, read_lease>},
+    {"revoke", read_as<S, read_revoke>},
+    {"welcome", read_as<S, read_welcome>},
+    {"refused", read_as<S, read_refused>},
+    {"cancel_run", read_as<S, read_cancel_run>},
+    {"strike", read_as<S, read_strike>},
+};
+
+constexpr int kHeaderDepth = 4;
+
+template <class Message, std::size_t N>
+Result<Message> decode_any(const Frame& frame, const Kind<Message> (&kinds)[N]) {
+  auto header = parse_json(frame.header, kHeaderDepth);
+  if (!header) return header.error();
+  FieldReader reader(*header);
+  const std::string kind = reader.text("kind", 32);
+  const auto* known =
+      std::find_if(std::begin(kinds), std::end(kinds), [&](const auto& k) { return k.name == kind; });
+  if (known == std::end(kinds)) return invalid(reader.ok() ? "unknown kind of frame" : reader.error().what);
+  Decoding decoding{frame, 0, {}};
+  Message message = known->read(decoding, reader);
+  decoding.note(reader);
+  if (!decoding.problem.empty()) return invalid(kind + ": " + decoding.problem);
+  if (decoding.taken != frame.bytes.size()) return invalid(kind + ": the frame is longer than its payloads");
+  return message;
+}
+
+}  // namespace
+
+Frame encode(const AgentMessage& message) { return encode_any(message); }
+Frame encode(const ServerMessage& message) { return encode_any(message); }
+Result<AgentMessage> decode_agent_message(const Frame& frame) { return decode_any(frame, kAgentKinds); }
+Result<ServerMessage> decode_server_message(const Frame& frame) { return decode_any(frame, kServerKinds); }
+
+}  // namespace duly

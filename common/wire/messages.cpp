@@ -1,0 +1,16 @@
+#include "common/wire/messages.h"
+
+namespace duly {
+
+std::string_view name_of(GiveBackReason reason) {
+  switch (reason) {
+    case GiveBackReason::drained: return "drained";
+    case GiveBackReason::returned: return "returned";
+    case GiveBackReason::rejected: return "rejected";
+    case GiveBackReason::in_doubt: return "in_doubt";
+    case GiveBackReason::broker_down: return "broker_down";
+  }
+  return "?";
+}
+
+}  // namespace duly

@@ -1,0 +1,65 @@
+// What comes out of the engine, after the commit that makes it true: answers, frames, publishes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/model/state_table.h"
+#include "control-server/core/inputs.h"
+#include "control-server/core/stats.h"
+
+namespace duly {
+
+struct SubmittedItem {
+  CommandId id;
+  bool replayed = false;  // the idempotency key was known: nothing new was stored
+};
+struct Submitted {
+  std::vector<SubmittedItem> items;
+};
+// The command is as asked; its present row can be read now.
+struct Done {
+  CommandId id;
+};
+struct JsonBody {
+  int status = 200;
+  std::string body;
+};
+// Where in a batch an idempotency key conflicted, or which other request was refused, and why.
+struct Problem {
+  int status = 400;
+  std::string title;
+  std::string detail;
+  std::string pointer;    // JSON pointer into the request, empty = none
+  int retry_after_s = 0;  // 0 = no header
+};
+
+struct Answer {
+  ReplyTo reply = 0;
+  std::variant<Submitted, Done, JsonBody, StatsSnapshot, Problem> what;
+};
+
+struct SendMessage {
+  SessionId session;
+  ServerMessage message;
+};
+struct CloseSession {
+  SessionId session;
+  std::string reason;
+};
+struct PublishDeadLetter {
+  PublishTicket ticket = 0;
+  AmqpMessage message;
+};
+struct InspectQueue {
+  std::string queue;
+};
+struct EnsureQueue {
+  std::string queue;
+};
+
+using Effect = std::variant<Answer, SendMessage, CloseSession, PublishDeadLetter, InspectQueue, EnsureQueue>;
+
+}  // namespace duly

@@ -1,0 +1,307 @@
+// The batch: apply, commit, release.  And the clock-driven work.
+#include "control-server/core/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/log.h"
+#include "common/model/limits.h"
+
+namespace duly {
+namespace {
+
+constexpr Duration kSweepEvery = milliseconds{100};
+// Longer than this between two runs (there is a sweep every 100 ms) means that this process did not get to
+// run.
+constexpr Duration kOwnPause = milliseconds{1000};
+constexpr int kNode = 0;
+constexpr std::size_t kAgentRecords = 1000;
+
+}  // namespace
+
+Duration Engine::limits_queued_suspect() { return limits::kQueuedSuspect; }
+
+Engine::Engine(Store& store, EngineConfig config, Moment now)
+    : store_(store),
+      config_(std::move(config)),
+      now_(now),
+      last_run_(now.mono),
+      ids_(store.last_id(), kNode),
+      shards_(store.shards(), store.shard_rows(), now.mono + config_.lease_ttl),
+      window_(store, [this](CommandId id) { return handed_.contains(id); }),
+      started_(now.mono) {
+  load(now);
+}
+
+// Everything in memory as the store has it.  What was handed out is forgotten: agents say what they still
+// have.
+void Engine::load(Moment now) {
+  now_.mono = now.mono;
+  now_.wall = std::max(now_.wall, now.wall);
+  for (const auto& [shard, queue] : store_.lanes()) window_.open_unknown(LaneKey{shard, queue});
+  for (const QueueRow& row : store_.queues()) queues_[row.number].paused = row.paused;
+  for (const StateRow& row : store_.running()) {
+    const auto body = store_.body(row.id);
+    note_running(row, body ? body->timeout_ms : 0);
+  }
+  for (auto& [number, executor] : executors_) {
+    const auto party = store_.party(number);
+    executor.name = party ? party->first : "";
+    const bool foreign = party && party->second.value == 0;
+    if (!foreign) executor.lost_at = now.mono + config_.lease_ttl;
+  }
+  stats_.generation = store_.generation();
+}
+
+Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
+  now_.mono = now.mono;
+  now_.wall = std::max(now_.wall, now.wall);
+  notice_own_pause();
+  roll_rates();
+  effects_.clear();
+  for (Input& input : inputs) apply(input);
+  rebalance();
+  hand_out();
+  publish_dead_letters();
+  stats_.committed_inputs += inputs.size();
+  if (config_.before_commit) config_.before_commit();
+  Batch batch;
+  batch.status = store_.commit();
+  if (!batch.status) {
+    effects_.clear();
+    return batch;
+  }
+  ++stats_.commits;
+  if (config_.after_commit) config_.after_commit();
+  batch.effects = std::move(effects_);
+  effects_.clear();
+  return batch;
+}
+
+void Engine::apply(Input& input) {
+  std::visit([this](auto& i) { on(i); }, input);
+}
+
+ReplyTo Engine::reply_of(const Input& input) {
+  return std::visit(
+      [](const auto& i) -> ReplyTo {
+        if constexpr (requires { i.reply; }) {
+          return i.reply;
+        } else {
+          return 0;
+        }
+      },
+      input);
+}
+
+MonoTime Engine::next_wakeup(Moment now) const {
+  MonoTime next = next_sweep_;
+  if (!wait_deadlines_.empty()) next = std::min(next, wait_deadlines_.begin()->first);
+  const auto lane_open = [this](LaneKey lane) {
+    return shards_.at(lane.shard).phase == ShardMap::Phase::held;
+  };
+  const std::int64_t wall_ms = to_ms(std::max(now_.wall, now.wall));
+  // What is eligible already waits for credit or for its queue, and those announce themselves.
+  if (const auto due = window_.next_ms(lane_open); due && *due > wall_ms) {
+    next = std::min(next, now.mono + milliseconds{*due - wall_ms});
+  }
+  return std::max(next, now.mono);
+}
+
+// ---- the clock
+// -------------------------------------------------------------------------------------------------
+
+void Engine::on(Tick&) {
+  if (now_.mono < next_sweep_) return;
+  next_sweep_ = now_.mono + kSweepEvery;
+  expire_sessions();
+  expire_strangers();
+  expire_executors();
+  expire_commands();
+  inspect_queues();
+  answer_waits();
+  store_.prune_idempotent(now_ms(), limits::kSweepRows);
+  if (const auto deadline = shards_.next_deadline(); deadline && *deadline <= now_.mono)
+    rebalance_needed_ = true;
+}
+
+// While this process was stopped nobody could renew: every lease is longer by that time (fault model F22).
+void Engine::notice_own_pause() {
+  const Duration gap = now_.mono - last_run_;
+  last_run_ = now_.mono;
+  if (gap < kOwnPause) return;
+  log(LogLevel::warn, "engine", "was asleep; extending all leases", {{"ms", to_ms(gap)}});
+  for (auto& [session, agent] : sessions_) {
+    agent.heard += gap;
+    agent.opened += gap;
+  }
+  for (auto& [party, executor] : executors_) {
+    if (executor.lost_at) *executor.lost_at += gap;
+  }
+  shards_.postpone_reservations(gap);
+}
+
+void Engine::expire_sessions() {
+  std::vector<SessionId> silent;
+  for (const auto& [session, agent] : sessions_) {
+    if (!agent.name.empty() && now_.mono - agent.heard > config_.lease_ttl) silent.push_back(session);
+  }
+  for (const SessionId session : silent) {
+    log(LogLevel::warn, "engine", "agent silent for a lease TTL", {{"agent", sessions_.at(session).name}});
+    drop_session(session, "silent for the lease TTL");
+  }
+}
+
+// Connections that never said who they are.
+void Engine::expire_strangers() {
+  std::vector<SessionId> silent;
+  for (const auto& [session, agent] : sessions_) {
+    if (agent.name.empty() && now_.mono - agent.opened > limits::kHelloTime) silent.push_back(session);
+  }
+  for (const SessionId session : silent) drop_session(session, "no hello in time");
+}
+
+void Engine::expire_executors() {
+  std::vector<CommandId> lost;
+  for (auto& [party, executor] : executors_) {
+    if (executor.session.value != 0 || !executor.lost_at || *executor.lost_at > now_.mono) continue;
+    lost.insert(lost.end(), executor.running.begin(), executor.running.end());
+  }
+  for (const CommandId id : lost) lose_attempt(id, "its executor is gone");
+  while (!running_deadlines_.empty() && running_deadlines_.begin()->first <= now_.mono) {
+    lose_attempt(running_deadlines_.begin()->second, "no report long after its time-out");
+  }
+  std::erase_if(executors_,
+                [](const auto& e) { return e.second.session.value == 0 && e.second.running.empty(); });
+}
+
+void Engine::expire_commands() {
+  for (const CommandId id : store_.expiring(now_ms(), limits::kSweepRows)) {
+    if (auto row = store_.find(id)) expire(*row);
+  }
+}
+
+// Queues whose oldest unstarted commands have waited suspiciously long are looked at in the broker.
+void Engine::inspect_queues() {
+  for (auto& [number, info] : queues_) {
+    if (store_.count(number, State::queued) == 0) {
+      info.suspect_after = limits::kQueuedSuspect;
+      continue;
+    }
+    if (now_.mono - info.inspected < info.suspect_after) continue;
+    const std::int64_t before_ms = now_ms() - limits::kQueuedSuspect.count();
+    if (store_.queued(number, before_ms, 1).empty()) continue;
+    info.inspected = now_.mono;
+    info.inspecting = true;
+    info.inspect_before_ms = before_ms;
+    effects_.push_back(InspectQueue{store_.queue_name(number)});
+  }
+}
+
+// Lost in the broker is not lost: what was queued before we asked, while the queue is empty or gone, is
+// published again under the same attempt.  A message still in an executor's hands makes a duplicate, which
+// its permit refuses.
+void Engine::on(QueueInspected& input) {
+  const auto number = store_.find_queue(input.depth.queue);
+  if (!number) return;
+  QueueInfo& info = queues_[*number];
+  info.reachable = input.depth.reachable;
+  if (!input.depth.reachable) {
+    info.inspecting = false;
+    return;
+  }
+  info.ready = input.depth.ready;
+  info.consumers = input.depth.consumers;
+  if (!std::exchange(info.inspecting, false)) return;
+  if (input.depth.ready.value_or(0) > 0) return;
+  std::int64_t again = 0;
+  for (const StateRow& row : store_.queued(*number, info.inspect_before_ms, limits::kSweepRows)) {
+    if (handed_.contains(row.id)) continue;
+    const ReadyRow ready{
+        row.id,    row.due_ms,  row.priority, row.next_attempt(), row.base_attempt + row.max_attempts,
+        row.token, row.key_hash};
+    window_.add_republish(LaneKey{row.shard, row.queue}, ready, now_ms());
+    ++again;
+  }
+  if (again == 0) return;
+  stats_.republished += static_cast<std::uint64_t>(again);
+  // Each round that brings nothing doubles the wait before the next, so duplicates cannot pile up.
+  info.suspect_after = std::min<Duration>(info.suspect_after * 2, seconds{60});
+  log(LogLevel::warn, "engine", "queued commands are not in the broker; publishing again",
+      {{"queue", input.depth.queue}, {"commands", again}});
+}
+
+void Engine::on(BrokerState& input) {
+  broker_up_ = input.up;
+  if (input.up) dead_letters_pending_ = true;
+}
+
+void Engine::on(DiskSpace& input) { disk_low_ = input.low; }
+
+void Engine::on(Drain&) { draining_ = true; }
+
+void Engine::roll_rates() {
+  const std::int64_t second = std::chrono::floor<seconds>(now_.mono.time_since_epoch()).count();
+  if (seconds_.empty()) seconds_.emplace_back();
+  for (; current_second_ < second && current_second_ != 0; ++current_second_) {
+    seconds_.emplace_back();
+    if (seconds_.size() > 61) seconds_.pop_front();
+    if (second - current_second_ > 120) current_second_ = second - 62;
+  }
+  current_second_ = second;
+}
+
+// ---- dead letters
+// ----------------------------------------------------------------------------------------------
+
+void Engine::publish_dead_letters() {
+  if (!broker_up_ || !dead_letters_pending_ || !dead_letters_.empty() || now_.mono < dead_letters_after_)
+    return;
+  dead_letters_pending_ = false;
+  for (const auto& [id, attempt] : store_.dead_outbox(limits::kDeadOutbox)) {
+    const auto row = store_.find(id);
+    const auto body = store_.body(id);
+    if (!row || !body) continue;
+    AmqpMessage message;
+    const std::string text = format_command_id(id);
+    message.exchange = topology::kDeadExchange;
+    message.routing_key = body->queue + "." + body->type;
+    message.body = body->payload;
+    message.message_id = text + "." + std::to_string(attempt);
+    message.correlation_id = text;
+    message.type = body->type;
+    message.timestamp_s = now_ms() / 1000;
+    message.headers = {{"duly-id", text},
+                       {"duly-attempt", std::int64_t{attempt}},
+                       {"duly-queue", body->queue},
+                       {"duly-reason", std::string(name_of(row->reason))}};
+    const PublishTicket ticket = next_ticket_++;
+    dead_letters_.emplace(ticket, std::pair{id, attempt});
+    effects_.push_back(PublishDeadLetter{ticket, std::move(message)});
+  }
+}
+
+void Engine::on(DeadLetterSettled& input) {
+  const auto at = dead_letters_.find(input.ticket);
+  if (at == dead_letters_.end()) return;
+  if (input.outcome == PublishOutcome::confirmed) {
+    store_.remove_dead(at->second.first, at->second.second);
+    ++stats_.dead_letters_published;
+  } else {
+    dead_letters_after_ = now_.mono + seconds{1};
+  }
+  dead_letters_.erase(at);
+  dead_letters_pending_ = true;
+}
+
+// ---- answers
+// ---------------------------------------------------------------------------------------------------
+
+void Engine::answer(ReplyTo reply, JsonBody body) { effects_.push_back(Answer{reply, std::move(body)}); }
+void Engine::answer(ReplyTo reply, Problem problem) { effects_.push_back(Answer{reply, std::move(problem)}); }
+void Engine::answer(ReplyTo reply, Done done) { effects_.push_back(Answer{reply, done}); }
+void Engine::send(SessionId session, ServerMessage message) {
+  effects_.push_back(SendMessage{session, std::move(message)});
+}
+
+}  // namespace duly

@@ -1,0 +1,270 @@
+// The heart of the control server: requests in, effects out, one transaction between them.  No I/O of its
+// own.
+//
+// Operation.  run() applies a batch of inputs to the store and to what is in memory, commits once, and only
+// then gives the effects: nothing leaves the process before the commit that makes it true.  When the commit
+// fails with Errc::full nothing was applied, memory is loaded anew from the store, and the caller must close
+// every session; any other failure is fatal and the process must end without answering (the outcome is
+// unknown). Concurrency.  Engine thread only.  Time is an argument. Limits.  Memory is bounded by the window,
+// the hand-outs in flight and the permits granted, not by the backlog.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control-server/core/effects.h"
+#include "control-server/core/inputs.h"
+#include "control-server/core/ready_window.h"
+#include "control-server/core/shard_map.h"
+#include "control-server/core/stats.h"
+#include "control-server/store/store.h"
+
+namespace duly {
+
+struct EngineConfig {
+  Duration lease_ttl = seconds{5};
+  std::int64_t max_queued = 10'000;
+  // Crash simulation points inside a batch; empty = none.
+  std::function<void()> before_commit;
+  std::function<void()> after_commit;
+};
+
+class Engine {
+ public:
+  Engine(Store& store, EngineConfig config, Moment now);
+
+  struct Batch {
+    Status status = ok_status();
+    std::vector<Effect> effects;  // empty unless status is ok
+  };
+  Batch run(std::vector<Input>& inputs, Moment now);
+
+  // When run() wants to be called at the latest, even with nothing but a Tick.
+  [[nodiscard]] MonoTime next_wakeup(Moment now) const;
+
+  // The request's reply, for a caller that must answer a batch that failed; 0 = none expected.
+  static ReplyTo reply_of(const Input& input);
+
+ private:
+  // ---- what is known of the world
+  // ----------------------------------------------------------------------------
+  struct Agent {  // one live session
+    SessionId session;
+    std::string address;
+    std::string name;  // empty = has not said hello
+    Incarnation incarnation;
+    PartyNumber party = 0;
+    bool dispatch = false, execute = false, leaving = false, fault_injection = false;
+    std::vector<std::string> queues;
+    std::string version;
+    MonoTime opened, heard;
+    std::int64_t connected_ms = 0, heartbeat_ms = 0;
+    std::int64_t room = 0;  // credit left
+    Heartbeat last;
+    LaneKey cursor;  // where the last hand-out round ended
+  };
+  struct AgentRecord {  // by name; outlives the session
+    bool draining = false;
+    bool lost = false;
+    SessionId session{0};
+    std::int64_t connected_ms = 0, heartbeat_ms = 0, published = 0, executed = 0;
+    bool dispatch = false, execute = false;
+    std::string version, address;
+  };
+  struct Handed {  // handed out and not yet marked; forgotten with the holding
+    ReadyRow row;
+    ShardId shard;
+    Epoch epoch;
+    QueueNumber queue = 0;
+    PartyNumber publisher = 0;
+    bool republish = false;
+  };
+  struct Running {
+    int attempt = 0;
+    PartyNumber executor = 0;
+    QueueNumber queue = 0;
+    MonoTime deadline;  // beyond it the attempt is lost, whatever its executor says
+  };
+  struct Executor {
+    std::string name;
+    SessionId session{0};             // 0 = away, or foreign
+    std::optional<MonoTime> lost_at;  // while away; a foreign executor has only the time-outs of its attempts
+    std::set<CommandId> running;
+  };
+  struct QueueInfo {
+    bool paused = false;
+    std::int64_t handed = 0;
+    MonoTime inspected{};  // last asked
+    Duration suspect_after = limits_queued_suspect();
+    std::int64_t inspect_before_ms = 0;  // queued before this is what the question was about
+    bool inspecting = false;
+    std::optional<std::int64_t> ready;  // as the broker last said
+    std::int64_t consumers = 0;
+    bool reachable = false;
+    std::string last_problem;  // of publishing, empty = none
+  };
+  static Duration limits_queued_suspect();
+
+  // ---- inputs, one function each (engine_*.cpp)
+  // --------------------------------------------------------------
+  void load(Moment now);
+  void apply(Input& input);
+  void on(Submit& input);
+  void on(CancelCommand& input);
+  void on(RedriveCommand& input);
+  void on(RescheduleCommand& input);
+  void on(AwaitEnd& input);
+  void on(ForgetWait& input);
+  void on(PutQueue& input);
+  void on(PinShard& input);
+  void on(UnassignShard& input);
+  void on(DrainAgent& input);
+  void on(CrashAgent& input);
+  void on(Query& input);
+  void on(HttpBegin& input);
+  void on(HttpFinish& input);
+  void on(SessionOpened& input);
+  void on(SessionClosed& input);
+  void on(SessionSaid& input);
+  void on(BrokerState& input);
+  void on(QueueInspected& input);
+  void on(DeadLetterSettled& input);
+  void on(Tick& input);
+  void on(DiskSpace& input);
+  void on(Drain& input);
+
+  void said(Agent& agent, Hello& hello);
+  void said(Agent& agent, Heartbeat& heartbeat);
+  void said(Agent& agent, Credit& credit);
+  void said(Agent& agent, Marks& marks);
+  void said(Agent& agent, GiveBack& given);
+  void said(Agent& agent, Released& released);
+  void said(Agent& agent, Leaving& leaving);
+  void said(Agent& agent, Begin& begin);
+  void said(Agent& agent, Finish& finish);
+
+  // ---- submitting
+  // --------------------------------------------------------------------------------------------
+  std::optional<Problem> refuse_submit(const Submit& input) const;
+  CommandId accept(const NewCommand& command);
+
+  // ---- steps of a life
+  // ---------------------------------------------------------------------------------------
+  enum class Refusal : std::uint8_t { none, unknown, already_permitted, stale, finished, expired, not_due };
+  struct Permit {
+    Refusal refusal = Refusal::none;
+    std::int64_t timeout_ms = 0;
+  };
+  Permit permit(CommandId id, int attempt, std::optional<Token> token, PartyNumber executor,
+                std::uint64_t nonce, SessionId session);
+  bool mark(const MarkItem& item, const Agent& agent);
+  // False when the report is stale.
+  bool finish(const FinishItem& item, PartyNumber executor);
+  void lose_attempt(CommandId id, const std::string& why);
+  void end_attempt(StateRow& row, AttemptOutcome outcome, const std::string& error, Bytes result);
+  void retry_or_die(StateRow& row, bool retryable, DeadReason final_reason);
+  void retry(StateRow& row, std::int64_t due_ms);
+  void die(StateRow& row, DeadReason reason);
+  void end(StateRow& row, Move move);
+  void expire(StateRow& row);
+  void became_scheduled(const StateRow& row, BodyPtr body);
+  void forget_hand_out(CommandId id);
+  void forget_running(CommandId id);
+  void release_key(std::int64_t key_hash);
+  void end_waits(CommandId id);
+
+  // ---- handing out
+  // -------------------------------------------------------------------------------------------
+  void hand_out();
+  void hand_out_to(Agent& agent);
+  bool fill(Agent& agent, LaneKey lane, Epoch epoch, HandOut& batch, std::size_t& bytes);
+  std::optional<HandOutItem> prepare(const WindowEntry& entry, LaneKey lane, Epoch epoch);
+  bool key_allows(const WindowEntry& entry);
+  [[nodiscard]] bool queue_open(QueueNumber queue) const;
+
+  // ---- agents, shards, time
+  // ----------------------------------------------------------------------------------
+  void drop_session(SessionId session, const std::string& reason);
+  void forget_holding(ShardId shard);
+  void rebalance();
+  [[nodiscard]] std::vector<ShardMap::Candidate> candidates() const;
+  void executor_away(PartyNumber party, Duration grace);
+  [[nodiscard]] MonoTime attempt_deadline(std::int64_t timeout_ms) const;
+  void note_running(const StateRow& row, std::int64_t timeout_ms);
+  void expire_strangers();
+  void executor_back(Agent& agent, const std::vector<AttemptRef>& attempts);
+  void reclaim(Agent& agent, const Hello& hello);
+  void notice_own_pause();
+  void expire_sessions();
+  void expire_executors();
+  void expire_commands();
+  void inspect_queues();
+  void answer_waits();
+  void publish_dead_letters();
+  void roll_rates();
+
+  // ---- views (engine_view.cpp)
+  // -------------------------------------------------------------------------------
+  [[nodiscard]] std::string agents_json() const;
+  [[nodiscard]] std::optional<std::string> agent_json(const std::string& name) const;
+  [[nodiscard]] std::string shards_json() const;
+  [[nodiscard]] std::string queues_json();
+  [[nodiscard]] std::optional<std::string> queue_json(const std::string& name);
+  [[nodiscard]] std::optional<std::string> explain_json(CommandId id);
+  [[nodiscard]] StatsSnapshot snapshot() const;
+
+  void answer(ReplyTo reply, JsonBody body);
+  void answer(ReplyTo reply, Problem problem);
+  void answer(ReplyTo reply, Done done);
+  void send(SessionId session, ServerMessage message);
+  [[nodiscard]] std::int64_t now_ms() const { return to_ms(now_.wall); }
+  QueueInfo& queue_info(QueueNumber queue) { return queues_[queue]; }
+
+  Store& store_;
+  const EngineConfig config_;
+  Moment now_;         // of the present batch; the wall never goes back
+  MonoTime last_run_;  // to notice that this process was itself asleep
+  std::vector<Effect> effects_;
+
+  IdSource ids_;
+  ShardMap shards_;
+  ReadyWindow window_;
+  std::map<CommandId, Handed> handed_;
+  std::map<std::int64_t, CommandId> handed_keys_;  // key hash → the one of it that is handed out
+  std::map<ShardId, std::set<CommandId>> handed_by_shard_;
+  std::map<CommandId, Running> running_;
+  std::set<std::pair<MonoTime, CommandId>> running_deadlines_;
+  std::map<PartyNumber, Executor> executors_;
+  std::map<SessionId, Agent> sessions_;
+  std::map<std::string, AgentRecord> agents_;
+  std::map<QueueNumber, QueueInfo> queues_;
+  std::map<CommandId, std::vector<std::pair<ReplyTo, MonoTime>>> waits_;
+  std::map<ReplyTo, CommandId> wait_of_;
+  std::set<std::pair<MonoTime, ReplyTo>> wait_deadlines_;
+
+  std::map<PublishTicket, std::pair<CommandId, int>> dead_letters_;  // being published
+  PublishTicket next_ticket_ = 1;
+  bool dead_letters_pending_ = true;
+  MonoTime dead_letters_after_{};
+
+  StatsSnapshot stats_;
+  struct Second {
+    std::uint64_t accepted = 0, started = 0, ended = 0;
+    Histogram lateness;
+  };
+  std::deque<Second> seconds_;
+  std::int64_t current_second_ = 0;
+  MonoTime started_{};
+  MonoTime next_sweep_{};
+  bool rebalance_needed_ = true;
+  bool broker_up_ = false, disk_low_ = false, draining_ = false;
+};
+
+}  // namespace duly

@@ -1,0 +1,112 @@
+// From the ready window to the shard's holder.
+#include <algorithm>
+#include <utility>
+
+#include "common/model/limits.h"
+#include "control-server/core/engine.h"
+
+namespace duly {
+namespace {
+
+constexpr int kLaneTurn = 32;  // commands of one lane before the next has its turn
+
+}  // namespace
+
+bool Engine::queue_open(QueueNumber queue) const {
+  const auto at = queues_.find(queue);
+  const bool paused = at != queues_.end() && at->second.paused;
+  const std::int64_t handed = at != queues_.end() ? at->second.handed : 0;
+  return !paused && store_.count(queue, State::queued) + handed < config_.max_queued;
+}
+
+void Engine::hand_out() {
+  for (auto& [session, agent] : sessions_) {
+    if (agent.dispatch && agent.room > 0) hand_out_to(agent);
+  }
+}
+
+void Engine::hand_out_to(Agent& agent) {
+  const std::int64_t until_ms = now_ms() + limits::kLookAhead.count();
+  std::vector<LaneKey> lanes;
+  for (const auto& [key, lane] : window_.lanes()) {
+    const ShardMap::Shard& shard = shards_.at(key.shard);
+    if (shard.phase != ShardMap::Phase::held || shard.holder != agent.session) continue;
+    if (window_.promising(key, now_ms(), until_ms)) lanes.push_back(key);
+  }
+  // Each round begins after the lane where the last one ended, so no lane starves.
+  std::rotate(lanes.begin(), std::upper_bound(lanes.begin(), lanes.end(), agent.cursor), lanes.end());
+  HandOut batch;
+  std::size_t bytes = 0;
+  for (bool found = true; found && agent.room > 0;) {
+    found = false;
+    for (const LaneKey lane : lanes) {
+      if (agent.room <= 0) break;
+      agent.cursor = lane;
+      found = fill(agent, lane, shards_.at(lane.shard).row.epoch, batch, bytes) || found;
+    }
+  }
+  if (!batch.items.empty()) send(agent.session, std::move(batch));
+}
+
+// Takes up to kLaneTurn commands of the lane; true when there may be more.
+bool Engine::fill(Agent& agent, LaneKey lane, Epoch epoch, HandOut& batch, std::size_t& bytes) {
+  const std::int64_t until_ms = now_ms() + limits::kLookAhead.count();
+  for (int turn = 0; turn < kLaneTurn; ++turn) {
+    const QueueInfo& info = queues_[lane.queue];
+    if (agent.room <= 0 || info.paused) return false;
+    auto entry = window_.pop(lane, now_ms(), until_ms, /*republish_only=*/!queue_open(lane.queue));
+    if (!entry) return false;
+    auto item = prepare(*entry, lane, epoch);
+    if (!item) continue;
+    bytes += item->payload->size();
+    handed_.emplace(item->id,
+                    Handed{entry->row, lane.shard, epoch, lane.queue, agent.party, entry->republish});
+    handed_by_shard_[lane.shard].insert(item->id);
+    if (entry->row.key_hash != 0) handed_keys_[entry->row.key_hash] = item->id;
+    ++queues_[lane.queue].handed;
+    ++stats_.handed_out;
+    --agent.room;
+    batch.items.push_back(std::move(*item));
+    if (batch.items.size() >= limits::kHandOutItems || bytes >= limits::kHandOutBytes) {
+      send(agent.session, std::exchange(batch, HandOut{}));
+      bytes = 0;
+    }
+  }
+  return true;
+}
+
+std::optional<HandOutItem> Engine::prepare(const WindowEntry& entry, LaneKey lane, Epoch epoch) {
+  if (!key_allows(entry)) return std::nullopt;  // comes back when the command before it has ended
+  BodyPtr body = entry.body;
+  if (!body) {
+    auto loaded = store_.body(entry.row.id);
+    if (!loaded) return std::nullopt;
+    body = std::make_shared<const CommandBody>(std::move(*loaded));
+  }
+  HandOutItem item;
+  item.id = entry.row.id;
+  item.attempt = entry.row.attempt;
+  item.max_attempts = entry.row.max_attempts;
+  item.shard = lane.shard;
+  item.epoch = epoch;
+  item.token = entry.row.token;
+  item.due_in_us = std::max<std::int64_t>(entry.row.due_ms * 1000 - now_.wall.time_since_epoch().count(), 0);
+  item.due_at_ms = entry.row.due_ms;
+  item.type = body->type;
+  item.queue = body->queue;
+  item.key = body->key;
+  item.payload = body->payload;
+  return item;
+}
+
+// One at a time per key, in order of (due, id): only the first of the live ones may go, and only when none is
+// out.
+bool Engine::key_allows(const WindowEntry& entry) {
+  const std::int64_t hash = entry.row.key_hash;
+  if (hash == 0 || entry.republish) return true;
+  if (handed_keys_.contains(hash)) return false;
+  const auto head = store_.key_head(hash);
+  return head && head->id == entry.row.id && !store_.key_busy(hash);
+}
+
+}  // namespace duly

@@ -1,0 +1,99 @@
+#include "control-server/core/engine_host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/log.h"
+#include "common/model/limits.h"
+
+namespace duly {
+namespace {
+
+// Between transactions, so that no commit waits for more than this much copying (pages of 4 KiB).
+constexpr std::int64_t kCheckpointPages = 4096;
+
+}  // namespace
+
+EngineHost::EngineHost(Loop& loop, Store& store, EngineConfig config, EnginePorts ports)
+    : loop_(loop),
+      store_(store),
+      config_(std::move(config)),
+      ports_(std::move(ports)),
+      engine_(std::make_unique<Engine>(store_, config_, loop.moment())) {}
+
+EngineHost::~EngineHost() = default;
+
+bool EngineHost::submit(Input&& input) {
+  bool post = false;
+  {
+    MutexLock lock(mutex_);
+    if (inbox_.size() >= limits::kMailbox) return false;
+    inbox_.push_back(std::move(input));
+    post = !std::exchange(drain_posted_, true);
+  }
+  if (post) {
+    loop_.post([this, alive = std::weak_ptr<bool>(alive_)] {
+      if (!alive.expired()) drain();
+    });
+  }
+  return true;
+}
+
+void EngineHost::start() { schedule_tick(); }
+
+void EngineHost::drain() {
+  std::vector<Input> inputs;
+  {
+    MutexLock lock(mutex_);
+    inputs.swap(inbox_);
+    drain_posted_ = false;
+  }
+  for (std::size_t begin = 0; begin < inputs.size(); begin += limits::kRequestsPerCommit) {
+    const std::size_t end = std::min(begin + limits::kRequestsPerCommit, inputs.size());
+    std::vector<Input> batch(std::make_move_iterator(inputs.begin() + static_cast<std::ptrdiff_t>(begin)),
+                             std::make_move_iterator(inputs.begin() + static_cast<std::ptrdiff_t>(end)));
+    run_batch(batch);
+  }
+  schedule_tick();
+}
+
+void EngineHost::run_batch(std::vector<Input>& inputs) {
+  if (stopped_) return;
+  Engine::Batch batch = engine_->run(inputs, loop_.moment());
+  if (batch.status) {
+    ports_.release(std::move(batch.effects));
+    store_.checkpoint_if_beyond(kCheckpointPages);
+    return;
+  }
+  if (batch.status.error().code != Errc::full) {
+    stopped_ = true;
+    return ports_.fatal(batch.status.error());
+  }
+  log(LogLevel::error, "engine", "the disk is full: a batch was refused whole",
+      {{"inputs", static_cast<std::int64_t>(inputs.size())}});
+  std::vector<ReplyTo> replies;
+  for (const Input& input : inputs) {
+    if (const ReplyTo reply = Engine::reply_of(input); reply != 0) replies.push_back(reply);
+  }
+  // Memory ran ahead of the store: begin again from what the store has.
+  engine_ = std::make_unique<Engine>(store_, config_, loop_.moment());
+  ports_.refused_full(std::move(replies));
+}
+
+void EngineHost::schedule_tick() {
+  if (stopped_) return;
+  const MonoTime now = loop_.now();
+  const MonoTime next = std::max(engine_->next_wakeup(loop_.moment()), now);
+  if (tick_at_ > now && tick_at_ <= next) return;  // an earlier one is already on its way
+  tick_at_ = next;
+  loop_.at(next, [this, next, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired() || tick_at_ != next) return;
+    tick_at_ = MonoTime{};
+    std::vector<Input> tick;
+    tick.emplace_back(Tick{});
+    run_batch(tick);
+    schedule_tick();
+  });
+}
+
+}  // namespace duly

@@ -1,0 +1,59 @@
+// Runs an Engine on a Loop: gathers what comes in, applies it in batches, releases the effects.
+//
+// Operation.  submit() may be called from any thread; whatever has gathered when the loop turns is one batch,
+// so batches grow by themselves under load (group commit without a timer).  Effects are given to the ports on
+// the loop thread, after the commit. Limits.  At most limits::kMailbox inputs wait; beyond that submit() says
+// no.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "common/base/mutex.h"
+#include "common/runtime/loop.h"
+#include "control-server/core/engine.h"
+
+namespace duly {
+
+struct EnginePorts {
+  std::function<void(std::vector<Effect>&&)> release;
+  // The disk was full: nothing of the batch was applied.  These requests are to be answered so, and every
+  // session is to be closed, because what the engine knew of them is gone.
+  std::function<void(std::vector<ReplyTo>&&)> refused_full;
+  // The outcome of a commit is unknown: the process must end at once, without answering anybody.
+  std::function<void(const Error&)> fatal;
+};
+
+class EngineHost {
+ public:
+  EngineHost(Loop& loop, Store& store, EngineConfig config, EnginePorts ports);
+  ~EngineHost();
+  EngineHost(const EngineHost&) = delete;
+  EngineHost& operator=(const EngineHost&) = delete;
+
+  // False when the mailbox is full; `input` is then untouched.  Any thread.
+  [[nodiscard]] bool submit(Input&& input) DULY_EXCLUDES(mutex_);
+  // Begins to tick.  Loop thread.
+  void start();
+
+ private:
+  void drain();
+  void run_batch(std::vector<Input>& inputs);
+  void schedule_tick();
+
+  Loop& loop_;
+  Store& store_;
+  const EngineConfig config_;
+  const EnginePorts ports_;
+  std::unique_ptr<Engine> engine_;
+  MonoTime tick_at_{};
+  bool stopped_ = false;  // after a fatal failure nothing more is applied
+
+  mutable Mutex mutex_;
+  std::vector<Input> inbox_ DULY_GUARDED_BY(mutex_);
+  bool drain_posted_ DULY_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace duly

@@ -1,0 +1,317 @@
+// The steps of a command's life that executors and agents report: mark, permit, finish, lost.
+//
+// Fences.  A mark counts only under the present epoch of its shard, a permit only for the next attempt and
+// the present token, a result only for the permit that is out.  Each is checked in the transaction that
+// records it; nothing stale is ever marked, permitted or recorded (design decision 4).
+#include <algorithm>
+#include <utility>
+
+#include "common/base/log.h"
+#include "common/model/limits.h"
+#include "control-server/core/engine.h"
+
+namespace duly {
+
+// ---- marks
+// -----------------------------------------------------------------------------------------------------
+
+bool Engine::mark(const MarkItem& item, const Agent& agent) {
+  if (!shards_.holds(agent.session, item.shard, item.epoch)) return false;
+  auto row = store_.find(item.id);
+  if (!row || row->shard != item.shard) return false;
+  const bool current = row->token == item.token && row->next_attempt() == item.attempt;
+  const auto handed = handed_.find(item.id);
+  if (handed != handed_.end()) {
+    forget_hand_out(item.id);
+    // What the agent published is no longer what the command is: hand it out anew.
+    if (!current && row->state == State::scheduled) became_scheduled(*row, nullptr);
+  }
+  if (current && (row->state == State::scheduled || row->state == State::queued)) {
+    row->queued_ms = now_ms();
+    row->epoch = item.epoch;
+    row->publisher = agent.party;
+    row->state == State::scheduled ? store_.move(*row, Move::mark) : store_.update(*row);
+    ++stats_.marked;
+  } else if (row->state == State::running && row->attempt == item.attempt && row->queued_ms == 0) {
+    row->queued_ms = now_ms();  // the permit outran the mark
+    store_.update(*row);
+    ++stats_.marked;
+  }
+  return true;
+}
+
+void Engine::said(Agent& agent, Marks& marks) {
+  for (const MarkItem& item : marks.items) {
+    if (!mark(item, agent)) ++stats_.stale_marks;
+  }
+  send(agent.session, MarksAck{marks.sequence});
+}
+
+// ---- permits
+// ---------------------------------------------------------------------------------------------------
+
+Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> token, PartyNumber executor,
+                              std::uint64_t nonce, SessionId session) {
+  auto row = store_.find(id);
+  if (!row) return {Refusal::unknown};
+  const auto body = store_.body(id);
+  if (!body) return {Refusal::unknown};
+  if (row->state == State::running && row->attempt == attempt) {
+    const bool same = row->executor == executor && row->nonce == nonce && session.value != 0;
+    if (same) return {Refusal::none, body->timeout_ms};  // the answer was lost, not the permit
+    return {Refusal::already_permitted};
+  }
+  if (attempt <= row->attempt) return {is_end(row->state) ? Refusal::finished : Refusal::already_permitted};
+  if (is_end(row->state)) return {Refusal::finished};
+  if (row->state != State::scheduled && row->state != State::queued) return {Refusal::stale};
+  if (attempt != row->next_attempt() || (token && *token != row->token)) return {Refusal::stale};
+  if (!token && row->due_ms > now_ms()) return {Refusal::not_due};
+  if (row->expires_ms != 0 && row->expires_ms <= now_ms()) {
+    expire(*row);
+    return {Refusal::expired};
+  }
+  const auto handed = handed_.find(id);
+  if (handed != handed_.end() && row->state == State::scheduled) {
+    row->epoch = handed->second.epoch;
+    row->publisher = handed->second.publisher;
+  }
+  forget_hand_out(id);
+  window_.remove(LaneKey{row->shard, row->queue}, id);
+  row->attempt = attempt;
+  row->started_ms = now_ms();
+  row->executor = executor;
+  row->nonce = nonce;
+  store_.move(*row, Move::permit);
+  note_running(*row, body->timeout_ms);
+  QueueInfo& info = queues_[row->queue];
+  info.suspect_after = limits::kQueuedSuspect;  // the queue moves
+  ++stats_.permitted;
+  ++seconds_.back().started;
+  const std::int64_t late_us =
+      std::max<std::int64_t>(now_.wall.time_since_epoch().count() - row->due_ms * 1000, 0);
+  stats_.lateness.add(late_us);
+  seconds_.back().lateness.add(late_us);
+  return {Refusal::none, body->timeout_ms};
+}
+
+MonoTime Engine::attempt_deadline(std::int64_t timeout_ms) const {
+  return now_.mono + milliseconds{timeout_ms} + std::max<Duration>(config_.lease_ttl * 2, seconds{10});
+}
+
+void Engine::note_running(const StateRow& row, std::int64_t timeout_ms) {
+  const MonoTime deadline = attempt_deadline(timeout_ms);
+  running_[row.id] = Running{row.attempt, row.executor, row.queue, deadline};
+  running_deadlines_.emplace(deadline, row.id);
+  executors_[row.executor].running.insert(row.id);
+}
+
+namespace {
+
+std::string_view name_of_refusal(int refusal) {
+  static constexpr std::string_view kNames[] = {
+      "", "unknown_command", "already_permitted", "stale", "finished", "expired", "not_due"};
+  return kNames[refusal];
+}
+
+}  // namespace
+
+void Engine::said(Agent& agent, Begin& begin) {
+  Begun begun;
+  begun.items.reserve(begin.items.size());
+  for (const BeginItem& item : begin.items) {
+    const Permit permitted =
+        permit(item.id, item.attempt, item.token, agent.party, item.nonce, agent.session);
+    const bool go = permitted.refusal == Refusal::none;
+    if (!go) ++stats_.permits_refused;
+    begun.items.push_back({item.id, item.attempt, item.nonce, go ? Verdict::go : Verdict::drop,
+                           std::string(name_of_refusal(static_cast<int>(permitted.refusal))),
+                           permitted.timeout_ms});
+  }
+  send(agent.session, std::move(begun));
+}
+
+void Engine::on(HttpBegin& input) {
+  const PartyNumber party = store_.party_number(input.executor, Incarnation{0});
+  const Permit permitted = permit(input.id, input.attempt, std::nullopt, party, 0, SessionId{0});
+  if (permitted.refusal == Refusal::none) {
+    executors_[party].name = input.executor;
+    return answer(input.reply,
+                  JsonBody{200, "{\"timeout_ms\":" + std::to_string(permitted.timeout_ms) + "}"});
+  }
+  ++stats_.permits_refused;
+  const std::string reason(name_of_refusal(static_cast<int>(permitted.refusal)));
+  if (permitted.refusal == Refusal::unknown) {
+    return answer(input.reply, Problem{404, "Not found", "there is no such command", "", 0});
+  }
+  answer(input.reply, Problem{409, "Do not run", reason, "", 0});
+}
+
+// ---- results
+// ---------------------------------------------------------------------------------------------------
+
+void Engine::said(Agent& agent, Finish& finished) {
+  Finished done;
+  done.items.reserve(finished.items.size());
+  for (const FinishItem& item : finished.items) {
+    if (!finish(item, agent.party)) ++stats_.stale_results;
+    done.items.push_back({item.id, item.attempt});
+  }
+  send(agent.session, std::move(done));
+}
+
+void Engine::on(HttpFinish& input) {
+  const PartyNumber party = store_.party_number(input.executor, Incarnation{0});
+  if (finish(input.item, party)) return answer(input.reply, JsonBody{200, "{}"});
+  ++stats_.stale_results;
+  answer(input.reply, Problem{409, "Stale", "this executor does not run that attempt", "", 0});
+}
+
+bool Engine::finish(const FinishItem& item, PartyNumber executor) {
+  auto row = store_.find(item.id);
+  if (!row || row->state != State::running || row->attempt != item.attempt || row->executor != executor)
+    return false;
+  end_attempt(*row, item.outcome, item.error, item.result);
+  row->losses = 0;
+  switch (item.outcome) {
+    case AttemptOutcome::succeeded:
+      ++stats_.succeeded;
+      end(*row, Move::succeed);
+      break;
+    case AttemptOutcome::handed_back:
+      row->base_attempt += 1;  // work handed back does not count
+      store_.append_event(row->id, now_ms(), "handed_back", "agent",
+                          "attempt " + std::to_string(item.attempt));
+      retry(*row, now_ms());
+      break;
+    case AttemptOutcome::failed:
+    case AttemptOutcome::timed_out:
+    case AttemptOutcome::lost:
+    case AttemptOutcome::cancelled:
+      ++stats_.failed;
+      retry_or_die(*row, item.retryable,
+                   item.retryable ? DeadReason::attempts_exhausted : DeadReason::not_retryable);
+      break;
+  }
+  return true;
+}
+
+void Engine::lose_attempt(CommandId id, const std::string& why) {
+  auto row = store_.find(id);
+  const auto running = running_.find(id);
+  if (!row || row->state != State::running || running == running_.end()) {
+    forget_running(id);
+    return;
+  }
+  log(LogLevel::warn, "engine", "attempt lost",
+      {{"command", id},
+       {"attempt", row->attempt},
+       {"shard", row->shard},
+       {"epoch", row->epoch},
+       {"why", why}});
+  ++stats_.lost;
+  store_.append_event(id, now_ms(), "lost", "server", "attempt " + std::to_string(row->attempt) + ": " + why);
+  const auto body = store_.body(id);
+  end_attempt(*row, AttemptOutcome::lost, why, nullptr);
+  ++row->losses;
+  if (body && body->on_lost == OnLost::dead) return die(*row, DeadReason::lost);
+  if (row->losses >= limits::kPoisonLosses) return die(*row, DeadReason::poison);
+  retry_or_die(*row, true, DeadReason::attempts_exhausted);
+}
+
+// Appends the attempt's row and clears what belongs to it.
+void Engine::end_attempt(StateRow& row, AttemptOutcome outcome, const std::string& error, Bytes result) {
+  store_.append_attempt({row.id, row.attempt, row.epoch, row.publisher, row.executor, row.queued_ms,
+                         row.started_ms, now_ms(), outcome, error.substr(0, limits::kErrorBytes),
+                         std::move(result)});
+  forget_running(row.id);
+  row.queued_ms = row.started_ms = 0;
+  row.epoch = Epoch{0};
+  row.publisher = row.executor = 0;
+  row.nonce = 0;
+}
+
+void Engine::retry_or_die(StateRow& row, bool retryable, DeadReason final_reason) {
+  if (!retryable || !row.attempts_left()) return die(row, final_reason);
+  const auto body = store_.body(row.id);
+  if (!body) return;
+  const int round =
+      row.attempt - row.base_attempt + 1;  // of the attempt to come, counted since the last redrive
+  const auto seed = static_cast<std::uint64_t>(row.id.value) ^ static_cast<std::uint64_t>(row.attempt) << 48;
+  retry(row, now_ms() + backoff_ms(body->retry, std::max(round, 2), seed));
+}
+
+void Engine::retry(StateRow& row, std::int64_t due_ms) {
+  ++stats_.retried;
+  row.due_ms = due_ms;
+  store_.move(row, Move::retry);
+  became_scheduled(row, nullptr);
+}
+
+void Engine::die(StateRow& row, DeadReason reason) {
+  ++stats_.died;
+  row.reason = reason;
+  store_.append_event(row.id, now_ms(), "dead", "server", std::string(name_of(reason)));
+  store_.insert_dead(row.id, row.attempt);
+  dead_letters_pending_ = true;
+  end(row, Move::die);
+}
+
+void Engine::expire(StateRow& row) {
+  ++stats_.expired;
+  store_.append_event(row.id, now_ms(), "expired", "server",
+                      "not started by " + format_instant(row.expires_ms));
+  end(row, Move::expire);
+}
+
+void Engine::end(StateRow& row, Move how) {
+  forget_hand_out(row.id);
+  window_.remove(LaneKey{row.shard, row.queue}, row.id);
+  row.finished_ms = std::max<std::int64_t>(now_ms(), 1);
+  store_.move(row, how);
+  ++seconds_.back().ended;
+  end_waits(row.id);
+  release_key(row.key_hash);
+}
+
+// ---- bookkeeping
+// -----------------------------------------------------------------------------------------------
+
+void Engine::became_scheduled(const StateRow& row, BodyPtr body) {
+  window_.add(LaneKey{row.shard, row.queue},
+              ReadyRow{row.id, row.due_ms, row.priority, row.next_attempt(),
+                       row.base_attempt + row.max_attempts, row.token, row.key_hash},
+              now_ms(), std::move(body));
+}
+
+void Engine::forget_hand_out(CommandId id) {
+  const auto at = handed_.find(id);
+  if (at == handed_.end()) return;
+  const Handed& handed = at->second;
+  --queues_[handed.queue].handed;
+  handed_by_shard_[handed.shard].erase(id);
+  const auto key = handed_keys_.find(handed.row.key_hash);
+  if (key != handed_keys_.end() && key->second == id) handed_keys_.erase(key);
+  handed_.erase(at);
+}
+
+void Engine::forget_running(CommandId id) {
+  const auto at = running_.find(id);
+  if (at == running_.end()) {
+    std::erase_if(running_deadlines_, [&](const auto& deadline) { return deadline.second == id; });
+    return;
+  }
+  running_deadlines_.erase({at->second.deadline, id});
+  const auto executor = executors_.find(at->second.executor);
+  if (executor != executors_.end()) executor->second.running.erase(id);
+  running_.erase(at);
+}
+
+// The next of a key may go when the one before it has ended.
+void Engine::release_key(std::int64_t key_hash) {
+  if (key_hash == 0) return;
+  const auto head = store_.key_head(key_hash);
+  if (!head || head->state != State::scheduled || handed_.contains(head->id)) return;
+  became_scheduled(*head, nullptr);
+}
+
+}  // namespace duly

@@ -1,0 +1,246 @@
+// What people see of the engine's memory: agents, shards, queues, why a command is where it is, and the
+// counters.
+#include <algorithm>
+
+#include "common/model/limits.h"
+#include "common/wire/json.h"
+#include "control-server/core/engine.h"
+
+namespace duly {
+namespace {
+
+std::string_view name_of(ShardMap::Phase phase) {
+  switch (phase) {
+    case ShardMap::Phase::free: return "free";
+    case ShardMap::Phase::held: return "held";
+    case ShardMap::Phase::moving: return "moving";
+  }
+  return "?";
+}
+
+Json reason(const char* code, std::string detail) { return {{"code", code}, {"detail", std::move(detail)}}; }
+
+}  // namespace
+
+// ---- agents
+// ----------------------------------------------------------------------------------------------------
+
+std::optional<std::string> Engine::agent_json(const std::string& name) const {
+  const auto at = agents_.find(name);
+  if (at == agents_.end()) return std::nullopt;
+  const AgentRecord& record = at->second;
+  const auto live = sessions_.find(record.session);
+  const Agent* agent = live == sessions_.end() ? nullptr : &live->second;
+  Json roles = Json::array();
+  if (record.dispatch) roles.push_back("dispatch");
+  if (record.execute) roles.push_back("execute");
+  Json shards = Json::array();
+  if (agent != nullptr) {
+    for (const ShardId shard : shards_.held_by(record.session)) shards.push_back(shard.value);
+  }
+  const Heartbeat last = agent != nullptr ? agent->last : Heartbeat{};
+  Json body = {
+      {"name", name},
+      {"roles", std::move(roles)},
+      {"state", agent == nullptr                    ? "lost"
+                : record.draining || agent->leaving ? "draining"
+                                                    : "live"},
+      {"shards", std::move(shards)},
+      {"connected_at", format_instant(record.connected_ms)},
+      {"last_heartbeat_at", format_instant(agent != nullptr ? agent->heartbeat_ms : record.heartbeat_ms)},
+      {"in_flight", last.in_flight},
+      {"running", last.running},
+      {"published", last.published},
+      {"executed", last.executed},
+      {"version", record.version},
+      {"address", record.address}};
+  if (agent != nullptr) {
+    body["queues"] = agent->queues;
+    body["broker"] = last.broker_blocked ? "blocked" : last.broker_up ? "up" : "down";
+  }
+  return dump_json(body);
+}
+
+std::string Engine::agents_json() const {
+  std::string items;
+  for (const auto& [name, record] : agents_) {
+    if (!items.empty()) items += ',';
+    items += *agent_json(name);
+  }
+  return "{\"items\":[" + items + "],\"next_cursor\":null}";
+}
+
+// ---- shards
+// ----------------------------------------------------------------------------------------------------
+
+std::string Engine::shards_json() const {
+  std::vector<std::pair<std::int64_t, std::int64_t>> loads(static_cast<std::size_t>(shards_.count()));
+  for (const auto& [key, lane] : window_.lanes()) {
+    auto& [scheduled, due] = loads[static_cast<std::size_t>(key.shard.value)];
+    scheduled += static_cast<std::int64_t>(lane.entries.size());
+    for (const auto& [id, entry] : lane.entries) due += entry.eligible_ms <= now_ms() ? 1 : 0;
+  }
+  Json items = Json::array();
+  for (const ShardMap::Shard& shard : shards_.all()) {
+    const auto& [scheduled, due] = loads[static_cast<std::size_t>(shard.row.shard.value)];
+    const bool held = shard.phase != ShardMap::Phase::free;
+    items.push_back({{"shard", shard.row.shard.value},
+                     {"agent", held ? Json(shard.row.agent) : Json(nullptr)},
+                     {"epoch", shard.row.epoch.value},
+                     {"state", name_of(shard.phase)},
+                     {"pinned", !shard.row.pinned.empty()},
+                     {"scheduled", scheduled},
+                     {"due", due}});
+  }
+  return dump_json({{"count", shards_.count()}, {"items", std::move(items)}});
+}
+
+// ---- queues
+// ----------------------------------------------------------------------------------------------------
+
+std::optional<std::string> Engine::queue_json(const std::string& name) {
+  const auto number = store_.find_queue(name);
+  if (!number) return std::nullopt;
+  const QueueInfo& info = queues_[*number];
+  std::int64_t executors = 0;
+  for (const auto& [session, agent] : sessions_) {
+    executors += agent.execute && std::count(agent.queues.begin(), agent.queues.end(), name) > 0 ? 1 : 0;
+  }
+  Json counts;
+  for (const State state : kStates) counts[std::string(duly::name_of(state))] = store_.count(*number, state);
+  const Json body = {{"name", name},
+                     {"paused", info.paused},
+                     {"commands", std::move(counts)},
+                     {"unstarted", store_.count(*number, State::queued)},
+                     {"max_queued", config_.max_queued},
+                     {"handed_out", info.handed},
+                     {"executors", executors},
+                     {"broker",
+                      {{"depth", info.ready ? Json(*info.ready) : Json(nullptr)},
+                       {"consumers", info.consumers},
+                       {"reachable", info.reachable}}},
+                     {"last_problem", info.last_problem.empty() ? Json(nullptr) : Json(info.last_problem)}};
+  return dump_json(body);
+}
+
+std::string Engine::queues_json() {
+  std::string items;
+  for (const QueueRow& row : store_.queues()) {
+    if (!items.empty()) items += ',';
+    items += *queue_json(row.name);
+  }
+  return "{\"items\":[" + items + "],\"next_cursor\":null}";
+}
+
+// ---- explain
+// ---------------------------------------------------------------------------------------------------
+
+std::optional<std::string> Engine::explain_json(CommandId id) {
+  const auto row = store_.find(id);
+  if (!row) return std::nullopt;
+  Json reasons = Json::array();
+  const QueueInfo& info = queues_[row->queue];
+  const std::string queue = store_.queue_name(row->queue);
+  const ShardMap::Shard& shard = shards_.at(row->shard);
+  const bool has_executor =
+      info.consumers > 0 || std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& s) {
+        return s.second.execute && std::count(s.second.queues.begin(), s.second.queues.end(), queue) > 0;
+      });
+  if (row->state == State::scheduled) {
+    if (row->due_ms > now_ms()) {
+      const bool backing_off = row->attempt > row->base_attempt;
+      reasons.push_back(
+          reason(backing_off ? "backing_off" : "not_due", "due at " + format_instant(row->due_ms)));
+    }
+    if (info.paused) reasons.push_back(reason("queue_paused", "queue '" + queue + "' is paused"));
+    if (row->key_hash != 0) {
+      const auto head = store_.key_head(row->key_hash);
+      if (head && head->id != id) {
+        reasons.push_back(
+            reason("waits_for_key", format_command_id(head->id) + " of the same key comes first"));
+      }
+    }
+    if (!info.paused && !queue_open(row->queue)) {
+      reasons.push_back(
+          reason("queue_limit", "max_queued commands of queue '" + queue + "' wait in the broker already"));
+    }
+    if (shard.phase != ShardMap::Phase::held) {
+      reasons.push_back(reason("no_agent", "shard " + std::to_string(row->shard.value) + " is " +
+                                               std::string(name_of(shard.phase))));
+    } else if (const Agent& agent = sessions_.at(shard.holder);
+               !agent.last.broker_up || agent.last.broker_blocked) {
+      reasons.push_back(reason("broker_down", "agent '" + agent.name + "' cannot publish now"));
+    }
+    if (!info.last_problem.empty())
+      reasons.push_back(reason("publish_failed", "the last publish was " + info.last_problem));
+    if (handed_.contains(id))
+      reasons.push_back(reason("publishing", "handed to agent '" + shard.row.agent + "'"));
+    if (reasons.empty())
+      reasons.push_back(reason("due", "waits for its turn on shard " + std::to_string(row->shard.value)));
+  } else if (row->state == State::queued) {
+    reasons.push_back(
+        has_executor ? reason("in_queue", "in the broker's queue since " + format_instant(row->queued_ms))
+                     : reason("no_executor", "nobody consumes queue '" + queue + "'"));
+  } else if (row->state == State::running) {
+    reasons.push_back(reason(
+        "running", "attempt " + std::to_string(row->attempt) + " since " + format_instant(row->started_ms)));
+  } else if (row->state == State::waiting) {
+    reasons.push_back(reason("waits_for_dependency", "not all its dependencies have succeeded"));
+  } else {
+    reasons.push_back(
+        reason("ended", std::string(duly::name_of(row->state)) + " at " + format_instant(row->finished_ms)));
+  }
+  return dump_json(
+      {{"id", format_command_id(id)}, {"state", duly::name_of(row->state)}, {"reasons", std::move(reasons)}});
+}
+
+// ---- counters
+// --------------------------------------------------------------------------------------------------
+
+StatsSnapshot Engine::snapshot() const {
+  StatsSnapshot s = stats_;
+  for (const State state : kStates) s.by_state[static_cast<std::size_t>(state)] = store_.count(state);
+  // The current second is still filling: rates are over the ten before it.
+  std::size_t counted = 0;
+  for (auto second = seconds_.rbegin() + (seconds_.empty() ? 0 : 1);
+       second != seconds_.rend() && counted < 10; ++second) {
+    s.accepted_per_s += static_cast<double>(second->accepted);
+    s.started_per_s += static_cast<double>(second->started);
+    s.ended_per_s += static_cast<double>(second->ended);
+    ++counted;
+  }
+  if (counted > 0) {
+    s.accepted_per_s /= static_cast<double>(counted);
+    s.started_per_s /= static_cast<double>(counted);
+    s.ended_per_s /= static_cast<double>(counted);
+  }
+  for (const Second& second : seconds_) s.recent_lateness.add(second.lateness);
+  for (const auto& [key, lane] : window_.lanes()) {
+    if (lane.entries.empty()) continue;
+    for (const auto& [due_ms, id] : lane.by_due) {
+      if (due_ms > now_ms()) break;
+      ++s.backlog_due;
+      s.oldest_due_age_ms = std::max(s.oldest_due_age_ms, now_ms() - due_ms);
+    }
+  }
+  s.window_commands = static_cast<std::int64_t>(window_.size());
+  for (const auto& [name, record] : agents_) {
+    if (record.session.value == 0) continue;
+    record.draining ? ++s.agents_draining : ++s.agents_live;
+  }
+  for (const ShardMap::Shard& shard : shards_.all()) {
+    ++(shard.phase == ShardMap::Phase::held     ? s.shards_held
+       : shard.phase == ShardMap::Phase::moving ? s.shards_moving
+                                                : s.shards_free);
+  }
+  s.running = static_cast<std::int64_t>(running_.size());
+  s.dead_letters_waiting = static_cast<std::int64_t>(dead_letters_.size());
+  s.broker_up = broker_up_;
+  s.disk_low = disk_low_;
+  s.draining = draining_;
+  s.uptime_ms = to_ms(now_.mono - started_);
+  s.sessions = static_cast<std::int64_t>(sessions_.size());
+  return s;
+}
+
+}  // namespace duly

@@ -1,0 +1,157 @@
+// What goes into the engine: every request, from HTTP, the link, the broker or a timer, as a small message.
+//
+// Requests that expect an answer carry a ReplyTo; exactly one Answer with it comes back (core/effects.h),
+// after the commit that makes it true.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/amqp/broker.h"
+#include "common/model/command.h"
+#include "common/wire/messages.h"
+
+namespace duly {
+
+using ReplyTo = std::uint64_t;
+
+// Who asks, for the record of causes (design I15): "api", an API key's name, "agent a-1", "server".
+using Actor = std::string;
+
+// ---- from HTTP
+// -----------------------------------------------------------------------------------------------
+
+struct NewCommand {
+  CommandSpec spec;
+  std::string idempotency_key;  // empty = none
+  std::uint64_t body_hash = 0;  // of the request's meaning: the same key with another hash is a conflict
+};
+// All or nothing.
+struct Submit {
+  ReplyTo reply = 0;
+  Actor actor;
+  std::vector<NewCommand> commands;
+};
+struct CancelCommand {
+  ReplyTo reply = 0;
+  Actor actor;
+  CommandId id;
+};
+struct RedriveCommand {
+  ReplyTo reply = 0;
+  Actor actor;
+  CommandId id;
+};
+struct RescheduleCommand {
+  ReplyTo reply = 0;
+  Actor actor;
+  CommandId id;
+  std::int64_t due_at_ms = 0;
+};
+// Answered when the command has ended (or at once when it has), or when `until` has passed.
+struct AwaitEnd {
+  ReplyTo reply = 0;
+  CommandId id;
+  MonoTime until;
+};
+// The client is gone: its AwaitEnd need not be answered any more.
+struct ForgetWait {
+  ReplyTo reply = 0;
+};
+struct PutQueue {
+  ReplyTo reply = 0;
+  Actor actor;
+  std::string queue;
+  std::optional<bool> paused;
+};
+struct PinShard {
+  ReplyTo reply = 0;
+  Actor actor;
+  int shard = 0;
+  std::string agent;
+};
+struct UnassignShard {
+  ReplyTo reply = 0;
+  Actor actor;
+  int shard = 0;
+};
+struct DrainAgent {
+  ReplyTo reply = 0;
+  Actor actor;
+  std::string agent;
+  bool drain = true;  // false = resume
+};
+struct CrashAgent {
+  ReplyTo reply = 0;
+  Actor actor;
+  std::string agent;
+  Strike strike;
+};
+// What the engine keeps in memory: a JsonBody, or (stats) a StatsSnapshot.
+struct Query {
+  enum class What : std::uint8_t { agents, agent, shards, queues, queue, stats, explain };
+  ReplyTo reply = 0;
+  What what = What::stats;
+  std::string name;  // agent or queue
+  CommandId id;      // explain
+};
+// A foreign executor speaks HTTP (contract section 5).
+struct HttpBegin {
+  ReplyTo reply = 0;
+  CommandId id;
+  int attempt = 0;
+  std::string executor;
+};
+struct HttpFinish {
+  ReplyTo reply = 0;
+  FinishItem item;
+  std::string executor;
+};
+
+// ---- from the link
+// -------------------------------------------------------------------------------------------
+
+struct SessionOpened {
+  SessionId session;
+  std::string address;
+};
+struct SessionClosed {
+  SessionId session;
+  std::string reason;
+};
+struct SessionSaid {
+  SessionId session;
+  AgentMessage message;
+};
+
+// ---- from the broker and the clock
+// ---------------------------------------------------------------------------
+
+struct BrokerState {
+  bool up = false;
+};
+struct QueueInspected {
+  QueueDepth depth;
+};
+// A dead letter was published (or not).
+struct DeadLetterSettled {
+  PublishTicket ticket = 0;
+  PublishOutcome outcome = PublishOutcome::in_doubt;
+};
+struct Tick {};
+// Disk space: below the reserve, new work is refused with 507.
+struct DiskSpace {
+  bool low = false;
+};
+// SIGTERM: no new work from now on.
+struct Drain {};
+
+using Input = std::variant<Submit, CancelCommand, RedriveCommand, RescheduleCommand, AwaitEnd, ForgetWait,
+                           PutQueue, PinShard, UnassignShard, DrainAgent, CrashAgent, Query, HttpBegin,
+                           HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState, QueueInspected,
+                           DeadLetterSettled, Tick, DiskSpace, Drain>;
+
+}  // namespace duly

@@ -1,0 +1,177 @@
+#include "control-server/core/ready_window.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "common/base/assert.h"
+#include "common/model/limits.h"
+
+namespace duly {
+namespace {
+
+constexpr std::int64_t kHorizonMs = limits::kLoadHorizon.count();
+
+std::pair<std::int64_t, CommandId> place(const ReadyRow& row) { return {row.due_ms, row.id}; }
+
+std::pair<std::int64_t, CommandId> just_after(const ReadyRow& row) {
+  return {row.due_ms, CommandId{row.id.value + 1}};
+}
+
+std::tuple<int, std::int64_t, CommandId> rank(const WindowEntry& entry) {
+  return {-entry.row.priority, entry.eligible_ms, entry.row.id};
+}
+
+}  // namespace
+
+void ReadyWindow::open_unknown(LaneKey lane) { lanes_[lane].disk_due = INT64_MIN; }
+
+void ReadyWindow::reset(ShardId shard) {
+  for (auto at = lanes_.lower_bound(LaneKey{shard, INT32_MIN});
+       at != lanes_.end() && at->first.shard == shard; ++at) {
+    Lane& lane = at->second;
+    while (!lane.entries.empty()) erase(lane, lane.entries.begin());
+    lane.frontier = {INT64_MIN, CommandId{INT64_MIN}};
+    lane.disk_due = INT64_MIN;
+  }
+}
+
+void ReadyWindow::add(LaneKey key, const ReadyRow& row, std::int64_t now_ms, BodyPtr body) {
+  Lane& lane = lanes_[key];
+  const auto at = lane.entries.find(row.id);
+  if (at != lane.entries.end()) erase(lane, at);
+  const bool first_on_disk = lane.disk_due > row.due_ms && row.due_ms <= now_ms + kHorizonMs;
+  if (place(row) >= lane.frontier && first_on_disk && lane.entries.size() < limits::kLaneWindow) {
+    lane.frontier = just_after(row);
+  }
+  if (place(row) >= lane.frontier) {
+    lane.disk_due = std::min(lane.disk_due, row.due_ms);
+    return;
+  }
+  insert(lane, WindowEntry{row, row.due_ms, false, std::move(body)}, true);
+  make_room(lane);
+}
+
+void ReadyWindow::hold_off(LaneKey key, const ReadyRow& row, std::int64_t eligible_ms) {
+  Lane& lane = lanes_[key];
+  if (lane.entries.contains(row.id)) return;
+  if (place(row) >= lane.frontier) return;  // the store still has it, and will give it again
+  insert(lane, WindowEntry{row, std::max(row.due_ms, eligible_ms), false, nullptr}, true);
+  make_room(lane);
+}
+
+void ReadyWindow::add_republish(LaneKey key, const ReadyRow& row, std::int64_t now_ms) {
+  Lane& lane = lanes_[key];
+  if (lane.entries.contains(row.id) || lane.entries.size() >= limits::kLaneWindow) return;
+  insert(lane, WindowEntry{row, now_ms, true, nullptr}, false);
+}
+
+void ReadyWindow::remove(LaneKey key, CommandId id) {
+  const auto lane = lanes_.find(key);
+  if (lane == lanes_.end()) return;
+  const auto at = lane->second.entries.find(id);
+  if (at != lane->second.entries.end()) erase(lane->second, at);
+}
+
+std::optional<WindowEntry> ReadyWindow::pop(LaneKey key, std::int64_t now_ms, std::int64_t until_ms,
+                                            bool republish_only) {
+  const auto found = lanes_.find(key);
+  if (found == lanes_.end()) return std::nullopt;
+  Lane& lane = found->second;
+  if (lane.entries.size() < limits::kLaneWindow / 2) refill(key, lane, now_ms);
+  promote(lane, until_ms);
+  for (const auto& [priority, eligible, id] : lane.due) {
+    const auto at = lane.entries.find(id);
+    if (republish_only && !at->second.republish) continue;
+    WindowEntry entry = at->second;
+    erase(lane, at);
+    return entry;
+  }
+  return std::nullopt;
+}
+
+bool ReadyWindow::promising(LaneKey key, std::int64_t now_ms, std::int64_t until_ms) const {
+  const auto found = lanes_.find(key);
+  if (found == lanes_.end()) return false;
+  const Lane& lane = found->second;
+  return !lane.due.empty() || (!lane.upcoming.empty() && lane.upcoming.begin()->first <= until_ms) ||
+         lane.disk_due <= now_ms + kHorizonMs;
+}
+
+std::optional<std::int64_t> ReadyWindow::next_ms(const std::function<bool(LaneKey)>& open) const {
+  std::optional<std::int64_t> next;
+  const auto consider = [&](std::int64_t at) { next = next ? std::min(*next, at) : at; };
+  for (const auto& [key, lane] : lanes_) {
+    if ((lane.entries.empty() && lane.disk_due == INT64_MAX) || !open(key)) continue;
+    if (!lane.due.empty()) consider(INT64_MIN);
+    if (!lane.upcoming.empty()) consider(lane.upcoming.begin()->first - limits::kLookAhead.count());
+    if (lane.disk_due == INT64_MIN) consider(INT64_MIN);
+    if (lane.disk_due != INT64_MAX && lane.disk_due != INT64_MIN &&
+        lane.entries.size() < limits::kLaneWindow / 2) {
+      consider(lane.disk_due - kHorizonMs);
+    }
+  }
+  return next;
+}
+
+void ReadyWindow::insert(Lane& lane, WindowEntry entry, bool below_frontier) {
+  if (entry.body) {
+    if (body_bytes_ + entry.body->payload->size() > limits::kBodyCacheBytes) {
+      entry.body = nullptr;
+    } else {
+      body_bytes_ += entry.body->payload->size();
+    }
+  }
+  if (below_frontier) lane.by_due.insert(place(entry.row));
+  lane.upcoming.emplace(entry.eligible_ms, entry.row.id);
+  lane.entries.emplace(entry.row.id, std::move(entry));
+  ++size_;
+}
+
+void ReadyWindow::erase(Lane& lane, std::map<CommandId, WindowEntry>::iterator at) {
+  const WindowEntry& entry = at->second;
+  if (entry.body) body_bytes_ -= entry.body->payload->size();
+  lane.by_due.erase(place(entry.row));
+  lane.upcoming.erase({entry.eligible_ms, entry.row.id});
+  lane.due.erase(rank(entry));
+  lane.entries.erase(at);
+  --size_;
+}
+
+// Beyond the cap the last in order goes back to being known by the store only.
+void ReadyWindow::make_room(Lane& lane) {
+  while (lane.by_due.size() > limits::kLaneWindow) {
+    const auto last = *lane.by_due.rbegin();
+    erase(lane, lane.entries.find(last.second));
+    lane.frontier = last;
+    lane.disk_due = std::min(lane.disk_due, last.first);
+  }
+}
+
+void ReadyWindow::refill(LaneKey key, Lane& lane, std::int64_t now_ms) {
+  const std::int64_t horizon = now_ms + kHorizonMs;
+  if (lane.disk_due > horizon) return;
+  const std::size_t room = limits::kLaneWindow - std::min(lane.entries.size(), limits::kLaneWindow - 1);
+  const auto rows = store_.ready(key.shard, key.queue, lane.frontier, horizon, room);
+  for (const ReadyRow& row : rows) {
+    if (!taken_(row.id) && !lane.entries.contains(row.id)) {
+      insert(lane, WindowEntry{row, row.due_ms, false, nullptr}, true);
+    }
+  }
+  if (rows.size() == room) {
+    lane.frontier = just_after(rows.back());
+    lane.disk_due = rows.back().due_ms;
+  } else {
+    lane.frontier = std::max(lane.frontier, {horizon + 1, CommandId{INT64_MIN}});
+    lane.disk_due = store_.next_due(key.shard, key.queue, lane.frontier).value_or(INT64_MAX);
+  }
+}
+
+void ReadyWindow::promote(Lane& lane, std::int64_t until_ms) {
+  while (!lane.upcoming.empty() && lane.upcoming.begin()->first <= until_ms) {
+    const CommandId id = lane.upcoming.begin()->second;
+    lane.upcoming.erase(lane.upcoming.begin());
+    lane.due.insert(rank(lane.entries.at(id)));
+  }
+}
+
+}  // namespace duly

@@ -1,0 +1,93 @@
+// What is due soon, per lane (a shard's commands of one queue): a capped window in memory over the store's
+// index.
+//
+// Invariant.  Every scheduled command of a lane whose (due, id) lies below the lane's frontier is in the
+// window, is handed out, or waits for its key; everything at or beyond the frontier is found in the store,
+// and the first of it is not due before the lane's `disk_due`.  So new work that is due now goes into the
+// window without a query, and memory does not grow with the backlog (design decision 8). Concurrency.  Engine
+// thread.  Times are wall milliseconds of the server.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "control-server/store/store.h"
+
+namespace duly {
+
+using BodyPtr = std::shared_ptr<const CommandBody>;
+
+struct LaneKey {
+  ShardId shard;
+  QueueNumber queue = 0;
+  friend auto operator<=>(const LaneKey&, const LaneKey&) = default;
+};
+
+struct WindowEntry {
+  ReadyRow row;
+  std::int64_t eligible_ms = 0;  // due, or later while held off after a failed publish
+  bool republish = false;        // already `queued`, lost in the broker
+  BodyPtr body;                  // kept for fresh commands while there is room
+};
+
+class ReadyWindow {
+ public:
+  // `taken` tells whether a command is handed out: such a one is not loaded again.
+  ReadyWindow(Store& store, std::function<bool(CommandId)> taken) : store_(store), taken_(std::move(taken)) {}
+
+  // The lane may hold commands in the store that nobody has looked at.
+  void open_unknown(LaneKey lane);
+  // Forgets what is in memory of a shard; it will be loaded again from the store.
+  void reset(ShardId shard);
+
+  // A command of the lane has become scheduled, or has come back from its holder.
+  void add(LaneKey lane, const ReadyRow& row, std::int64_t now_ms, BodyPtr body);
+  // Comes back after a failed publish: not handed out before `eligible_ms`.
+  void hold_off(LaneKey lane, const ReadyRow& row, std::int64_t eligible_ms);
+  // A queued command that was lost in the broker.
+  void add_republish(LaneKey lane, const ReadyRow& row, std::int64_t now_ms);
+  void remove(LaneKey lane, CommandId id);
+
+  // The next command of the lane that is eligible at `until_ms`: the highest priority first, then by (due,
+  // id). `republish_only` passes over the rest (the queue is full).
+  std::optional<WindowEntry> pop(LaneKey lane, std::int64_t now_ms, std::int64_t until_ms,
+                                 bool republish_only);
+  // Whether pop() may find something: cheap, may be wrong in one direction only (true).
+  [[nodiscard]] bool promising(LaneKey lane, std::int64_t now_ms, std::int64_t until_ms) const;
+
+  // Of the lanes that `open` accepts: the wall time when something becomes eligible to be handed out or
+  // loaded.
+  [[nodiscard]] std::optional<std::int64_t> next_ms(const std::function<bool(LaneKey)>& open) const;
+
+  struct Lane {
+    std::map<CommandId, WindowEntry> entries;
+    std::set<std::pair<std::int64_t, CommandId>> by_due;     // (due, id) of those below the frontier
+    std::set<std::pair<std::int64_t, CommandId>> upcoming;   // (eligible, id), not yet promoted
+    std::set<std::tuple<int, std::int64_t, CommandId>> due;  // (-priority, eligible, id)
+    std::pair<std::int64_t, CommandId> frontier{INT64_MIN, CommandId{INT64_MIN}};
+    std::int64_t disk_due = INT64_MAX;
+  };
+  [[nodiscard]] const std::map<LaneKey, Lane>& lanes() const { return lanes_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  void insert(Lane& lane, WindowEntry entry, bool below_frontier);
+  void erase(Lane& lane, std::map<CommandId, WindowEntry>::iterator at);
+  void make_room(Lane& lane);
+  void refill(LaneKey key, Lane& lane, std::int64_t now_ms);
+  static void promote(Lane& lane, std::int64_t until_ms);
+
+  Store& store_;
+  std::function<bool(CommandId)> taken_;
+  std::map<LaneKey, Lane> lanes_;
+  std::size_t size_ = 0;
+  std::size_t body_bytes_ = 0;
+};
+
+}  // namespace duly

@@ -1,0 +1,27 @@
+// How rows and columns are written and read: the one list of columns, for the writer and the reader alike.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "control-server/store/database.h"
+#include "control-server/store/rows.h"
+
+#define DULY_STATE_COLUMNS                                                                                  \
+  "id, state, shard, queue, type, priority, due_ms, order_ms, token, attempt, base_attempt, max_attempts, " \
+  "losses,"                                                                                                 \
+  " key_hash, expires_ms, queued_ms, started_ms, epoch, publisher, executor, nonce, finished_ms, reason"
+
+namespace duly::columns {
+
+// A row selected by DULY_STATE_COLUMNS, starting at column 0.
+StateRow read_state(Sql& query);
+
+// Empty for the default policy.
+std::string retry_text(const RetryPolicy& retry);
+RetryPolicy read_retry(const std::string& text);
+// A JSON object; empty when there are none.
+std::string labels_text(const std::map<std::string, std::string>& labels);
+std::map<std::string, std::string> read_labels(const std::string& text);
+
+}  // namespace duly::columns

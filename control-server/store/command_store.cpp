@@ -1,0 +1,200 @@
+// Commands, attempts, events: the rows that a command's life touches.
+#include <nlohmann/json.hpp>
+
+#include "common/wire/json.h"
+#include "control-server/store/columns.h"
+#include "control-server/store/database.h"
+#include "control-server/store/store.h"
+
+namespace duly {
+
+CommandId Store::last_id() {
+  Sql query = database_->query("SELECT max(id) FROM state");
+  return CommandId{query.next() && !query.is_null(0) ? query.integer(0) : 0};
+}
+
+void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t created_ms) {
+  database_->begin();
+  const std::string retry = columns::retry_text(spec.retry);
+  const std::string labels = columns::labels_text(spec.labels);
+  Sql body = database_->query(
+      "INSERT INTO command (id, created_ms, type, queue, key, retry, timeout_ms, on_lost, labels, payload)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  body.bind(row.id.value).bind(created_ms).bind(row.type).bind(row.queue);
+  spec.key.empty() ? body.bind_null() : body.bind(spec.key);
+  retry.empty() ? body.bind_null() : body.bind(retry);
+  body.bind(spec.timeout_ms).bind(static_cast<std::int64_t>(spec.on_lost));
+  labels.empty() ? body.bind_null() : body.bind(labels);
+  body.bind_blob(*spec.payload).run();
+
+  Sql state = database_->query(
+      "INSERT INTO state (id, state, shard, queue, type, priority, due_ms, order_ms, max_attempts, key_hash, "
+      "expires_ms)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  state.bind(row.id.value).bind(static_cast<std::int64_t>(row.state)).bind(row.shard.value).bind(row.queue);
+  state.bind(row.type).bind(row.priority).bind(row.due_ms).bind(row.order_ms).bind(row.max_attempts);
+  row.key_hash == 0 ? state.bind_null() : state.bind(row.key_hash);
+  row.expires_ms == 0 ? state.bind_null() : state.bind(row.expires_ms);
+  state.run();
+
+  for (const auto& [name, value] : spec.labels) {
+    database_->query("INSERT INTO label (name, value, id) VALUES (?, ?, ?)")
+        .bind(name)
+        .bind(value)
+        .bind(row.id.value)
+        .run();
+  }
+  add_count(row, row.state, 1);
+}
+
+std::optional<StateRow> Store::find(CommandId id) {
+  Sql query = database_->query("SELECT " DULY_STATE_COLUMNS " FROM state WHERE id = ?");
+  if (!query.bind(id.value).next()) return std::nullopt;
+  return columns::read_state(query);
+}
+
+std::optional<CommandBody> Store::body(CommandId id) {
+  Sql query = database_->query(
+      "SELECT t.text, q.text, c.key, c.payload, c.retry, c.timeout_ms, c.on_lost FROM command c"
+      " JOIN name t ON t.number = c.type JOIN name q ON q.number = c.queue WHERE c.id = ?");
+  if (!query.bind(id.value).next()) return std::nullopt;
+  CommandBody body;
+  body.type = query.text(0);
+  body.queue = query.text(1);
+  body.key = query.text(2);
+  body.payload = make_bytes(query.text(3));
+  body.retry = columns::read_retry(query.text(4));
+  body.timeout_ms = query.integer(5);
+  body.on_lost = static_cast<OnLost>(query.integer(6));
+  return body;
+}
+
+void Store::move(StateRow& row, Move how) {
+  const State from = row.state;
+  const auto to = after(from, how);
+  DULY_ASSERT(to.has_value());  // a move that the contract does not draw
+  row.state = *to;
+  database_->begin();
+  update(row);
+  add_count(row, from, -1);
+  add_count(row, *to, 1);
+}
+
+void Store::update(const StateRow& row) {
+  database_->begin();
+  Sql query = database_->query(
+      "UPDATE state SET state = ?, due_ms = ?, order_ms = ?, token = ?, attempt = ?, base_attempt = ?, "
+      "losses = ?,"
+      " queued_ms = ?, started_ms = ?, epoch = ?, publisher = ?, executor = ?, nonce = ?, finished_ms = ?, "
+      "reason = ?"
+      " WHERE id = ?");
+  query.bind(static_cast<std::int64_t>(row.state)).bind(row.due_ms).bind(row.order_ms).bind(row.token.value);
+  query.bind(row.attempt).bind(row.base_attempt).bind(row.losses).bind(row.queued_ms).bind(row.started_ms);
+  query.bind(row.epoch.value)
+      .bind(row.publisher)
+      .bind(row.executor)
+      .bind(static_cast<std::int64_t>(row.nonce));
+  query.bind(row.finished_ms).bind(static_cast<std::int64_t>(row.reason)).bind(row.id.value);
+  const int changed = query.run();
+  DULY_ASSERT(database_->failed() || changed == 1);
+}
+
+void Store::append_attempt(const AttemptRow& row) {
+  database_->begin();
+  Sql query = database_->query(
+      "INSERT INTO attempt (id, attempt, epoch, publisher, executor, queued_ms, started_ms, finished_ms, "
+      "outcome, error,"
+      " result) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  query.bind(row.id.value).bind(row.attempt).bind(row.epoch.value).bind(row.publisher).bind(row.executor);
+  query.bind(row.queued_ms)
+      .bind(row.started_ms)
+      .bind(row.finished_ms)
+      .bind(static_cast<std::int64_t>(row.outcome));
+  row.error.empty() ? query.bind_null() : query.bind(row.error);
+  row.result ? query.bind_blob(*row.result) : query.bind_null();
+  query.run();
+}
+
+void Store::append_event(CommandId id, std::int64_t at_ms, const char* kind, const std::string& who,
+                         const std::string& detail) {
+  database_->begin();
+  database_->query("INSERT INTO event (id, at_ms, kind, who, detail) VALUES (?, ?, ?, ?, ?)")
+      .bind(id.value)
+      .bind(at_ms)
+      .bind(std::string(kind))
+      .bind(who)
+      .bind(detail)
+      .run();
+}
+
+void Store::append_audit(std::int64_t at_ms, const std::string& who, const std::string& what,
+                         const std::string& subject, const std::string& detail) {
+  database_->begin();
+  database_->query("INSERT INTO audit (at_ms, who, what, subject, detail) VALUES (?, ?, ?, ?, ?)")
+      .bind(at_ms)
+      .bind(who)
+      .bind(what)
+      .bind(subject)
+      .bind(detail)
+      .run();
+}
+
+// ---- idempotency
+// -----------------------------------------------------------------------------------------------
+
+std::optional<IdempotencyRow> Store::idempotent(const std::string& key) {
+  Sql query = database_->query("SELECT id, body_hash FROM idempotency WHERE key = ?");
+  if (!query.bind(key).next()) return std::nullopt;
+  return IdempotencyRow{CommandId{query.integer(0)}, static_cast<std::uint64_t>(query.integer(1))};
+}
+
+void Store::insert_idempotent(const std::string& key, const IdempotencyRow& row, std::int64_t until_ms) {
+  database_->begin();
+  database_->query("INSERT INTO idempotency (key, id, body_hash, until_ms) VALUES (?, ?, ?, ?)")
+      .bind(key)
+      .bind(row.id.value)
+      .bind(static_cast<std::int64_t>(row.body_hash))
+      .bind(until_ms)
+      .run();
+}
+
+int Store::prune_idempotent(std::int64_t now_ms, int most) {
+  {
+    Sql any = database_->query("SELECT 1 FROM idempotency WHERE until_ms < ? LIMIT 1");
+    if (!any.bind(now_ms).next()) return 0;  // no write transaction for nothing
+  }
+  database_->begin();
+  return database_
+      ->query("DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE until_ms < ? LIMIT ?)")
+      .bind(now_ms)
+      .bind(most)
+      .run();
+}
+
+// ---- dead letters
+// ----------------------------------------------------------------------------------------------
+
+void Store::insert_dead(CommandId id, int attempt) {
+  database_->begin();
+  database_->query("INSERT INTO dead_outbox (id, attempt) VALUES (?, ?)").bind(id.value).bind(attempt).run();
+}
+
+void Store::remove_dead(CommandId id, int attempt) {
+  database_->begin();
+  database_->query("DELETE FROM dead_outbox WHERE id = ? AND attempt = ?").bind(id.value).bind(attempt).run();
+}
+
+std::vector<std::pair<CommandId, int>> Store::dead_outbox(std::size_t most) {
+  std::vector<std::pair<CommandId, int>> rows;
+  Sql query = database_->query("SELECT id, attempt FROM dead_outbox ORDER BY id, attempt LIMIT ?");
+  query.bind(static_cast<std::int64_t>(most));
+  while (query.next()) rows.emplace_back(CommandId{query.integer(0)}, static_cast<int>(query.integer(1)));
+  return rows;
+}
+
+std::int64_t Store::dead_outbox_size() {
+  Sql query = database_->query("SELECT count(*) FROM dead_outbox");
+  return query.next() ? query.integer(0) : 0;
+}
+
+}  // namespace duly

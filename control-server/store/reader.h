@@ -1,0 +1,84 @@
+// Read-only answers from the store: one command, a filtered page, attempts and events.
+//
+// Operation.  Its own connection, query_only, wal_autocheckpoint=0, short reads: it never writes, never
+// checkpoints, and holds no snapshot between calls.  Concurrency.  One thread.  Limits.  list() looks at most
+// at limits::kPageScanRows rows; a page may come back short with a cursor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/model/command.h"
+#include "common/model/state_table.h"
+
+namespace duly {
+
+struct AttemptView {
+  int attempt = 0;
+  std::string agent;  // that published it, empty = not known
+  std::int64_t epoch = 0;
+  std::string executor;  // empty = never started
+  std::optional<std::int64_t> queued_at_ms, started_at_ms, finished_at_ms;
+  std::optional<AttemptOutcome> outcome;  // nothing = still going on
+  std::string error;
+};
+struct EventView {
+  std::int64_t at_ms = 0;
+  std::string kind, who, detail;
+};
+struct CommandView {
+  CommandId id;
+  CommandSpec spec;  // due_at_ms is the present due time
+  State state = State::scheduled;
+  int attempt = 0;       // the last one begun or queued; 0 = none yet
+  int max_attempts = 0;  // the highest attempt number allowed now
+  int shard = 0;
+  std::int64_t created_at_ms = 0;
+  std::optional<std::int64_t> finished_at_ms;
+  Bytes result;       // JSON text; null = none
+  std::string error;  // of the last ended attempt, or the reason of the end
+  std::string
+      reason;  // of a dead command: "attempts_exhausted", "not_retryable", "lost", "poison"; else empty
+  std::vector<AttemptView> attempts;
+  std::vector<EventView> events;
+};
+
+struct CommandFilter {
+  std::optional<State> state;
+  std::string type, queue, key;                             // empty = any
+  std::vector<std::pair<std::string, std::string>> labels;  // all must match
+  std::optional<std::int64_t> due_before_ms, due_after_ms;  // exclusive
+};
+struct CommandPage {
+  std::vector<CommandView> items;  // newest first; without attempts and events
+  std::optional<CommandId> next;   // continue below this id; nothing = the end
+};
+
+class Reader {
+ public:
+  static Result<std::unique_ptr<Reader>> open(const std::string& path, const std::string& vfs = "");
+  ~Reader();
+
+  // not_found when there is no such command.
+  Result<CommandView> command(CommandId id);
+  Result<CommandPage> list(const CommandFilter& filter, std::optional<CommandId> below, int limit);
+  // Audit rows, newest first, below `below` (0 = from the newest).
+  struct AuditRow {
+    std::int64_t sequence = 0;
+    std::int64_t at_ms = 0;
+    std::string who, what, subject, detail;
+  };
+  Result<std::vector<AuditRow>> audit(std::int64_t below, int limit);
+
+ private:
+  struct Impl;
+  explicit Reader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace duly

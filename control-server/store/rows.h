@@ -1,0 +1,122 @@
+// The rows of the store as the engine sees them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/ids.h"
+#include "common/model/command.h"
+#include "common/model/state_table.h"
+
+namespace duly {
+
+// Names that repeat in many rows are stored once and referred to by number.
+using QueueNumber = std::int32_t;
+using TypeNumber = std::int32_t;
+using PartyNumber = std::int32_t;  // one start of one agent or executor; 0 = none
+
+// What is stored and indexed for a key.
+inline std::int64_t key_hash_of(const std::string& key) {
+  return key.empty() ? 0 : static_cast<std::int64_t>(stable_hash(key) | 1U);  // never 0, which means "no key"
+}
+
+// Why a command is dead.  The numbers are stored: never renumber.
+enum class DeadReason : std::uint8_t {
+  none = 0,
+  attempts_exhausted = 1,
+  not_retryable = 2,
+  lost = 3,
+  poison = 4
+};
+constexpr std::string_view name_of(DeadReason reason) {
+  switch (reason) {
+    case DeadReason::none: return "";
+    case DeadReason::attempts_exhausted: return "attempts_exhausted";
+    case DeadReason::not_retryable: return "not_retryable";
+    case DeadReason::lost: return "lost";
+    case DeadReason::poison: return "poison";
+  }
+  return "";
+}
+
+// What changes in a command's life, kept narrow: a step rewrites the pages of this row, not the payload's.
+struct StateRow {
+  CommandId id;
+  State state = State::scheduled;
+  ShardId shard;
+  QueueNumber queue = 0;
+  TypeNumber type = 0;
+  int priority = 5;
+  std::int64_t due_ms = 0;
+  std::int64_t order_ms = 0;  // due time as asked for; retries do not change it: the order within a key
+  Token token;
+  int attempt = 0;              // the last one that got a permit
+  int base_attempt = 0;         // attempts that do not count (before a redrive, or handed back)
+  int max_attempts = 0;         // of the policy; the last allowed number is base_attempt + max_attempts
+  int losses = 0;               // executors lost in a row
+  std::int64_t key_hash = 0;    // 0 = no key
+  std::int64_t expires_ms = 0;  // 0 = never
+  // Of the present attempt, 0 = not yet:
+  std::int64_t queued_ms = 0;
+  std::int64_t started_ms = 0;
+  Epoch epoch;
+  PartyNumber publisher = 0;
+  PartyNumber executor = 0;
+  std::uint64_t nonce = 0;
+  std::int64_t finished_ms = 0;
+  DeadReason reason = DeadReason::none;
+
+  [[nodiscard]] int next_attempt() const { return attempt + 1; }
+  [[nodiscard]] bool attempts_left() const { return attempt < base_attempt + max_attempts; }
+};
+
+// What never changes.
+struct CommandBody {
+  std::string type;
+  std::string queue;
+  std::string key;
+  Bytes payload;
+  RetryPolicy retry;
+  std::int64_t timeout_ms = 0;
+  OnLost on_lost = OnLost::retry;
+};
+
+// One ended attempt, appended once.
+struct AttemptRow {
+  CommandId id;
+  int attempt = 0;
+  Epoch epoch;
+  PartyNumber publisher = 0;
+  PartyNumber executor = 0;
+  std::int64_t queued_ms = 0, started_ms = 0, finished_ms = 0;
+  AttemptOutcome outcome = AttemptOutcome::succeeded;
+  std::string error;
+  Bytes result;  // null = none
+};
+
+struct ShardRow {
+  ShardId shard;
+  Epoch epoch;
+  std::string agent;  // last holder, empty = never held
+  Incarnation incarnation;
+  std::string pinned;  // empty = not pinned
+};
+
+struct QueueRow {
+  QueueNumber number = 0;
+  std::string name;
+  bool paused = false;
+};
+
+// A scheduled command as the ready window needs it.
+struct ReadyRow {
+  CommandId id;
+  std::int64_t due_ms = 0;
+  int priority = 5;
+  int attempt = 0;  // that will be made
+  int max_attempts = 0;
+  Token token;
+  std::int64_t key_hash = 0;
+};
+
+}  // namespace duly

@@ -1,0 +1,76 @@
+// The disk format: statements that make each version from the one before it.
+//
+// To change the format: append an entry to kMigrations, never edit an old one, and add a test that opens a
+// store of the version before.  `user_version` is the number of entries applied.
+#pragma once
+
+#include <array>
+
+namespace duly {
+
+inline constexpr std::array<const char*, 1> kMigrations = {R"sql(
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+
+-- Names used by many rows.  kind: 1 = queue, 2 = type.
+CREATE TABLE name (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, text TEXT NOT NULL, UNIQUE (kind, text));
+CREATE TABLE queue (number INTEGER PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0);
+-- One start of one agent or foreign executor.
+CREATE TABLE party (number INTEGER PRIMARY KEY, name TEXT NOT NULL, incarnation INTEGER NOT NULL,
+                    UNIQUE (name, incarnation));
+
+-- What was asked for: written once.
+CREATE TABLE command (
+  id INTEGER PRIMARY KEY, created_ms INTEGER NOT NULL, type INTEGER NOT NULL, queue INTEGER NOT NULL, key TEXT,
+  retry TEXT, timeout_ms INTEGER NOT NULL, on_lost INTEGER NOT NULL, labels TEXT, payload BLOB NOT NULL);
+
+-- What changes: narrow, so that a step touches few pages.
+CREATE TABLE state (
+  id INTEGER PRIMARY KEY, state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
+  shard INTEGER NOT NULL, queue INTEGER NOT NULL, type INTEGER NOT NULL, priority INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL, order_ms INTEGER NOT NULL, token INTEGER NOT NULL DEFAULT 0,
+  attempt INTEGER NOT NULL DEFAULT 0, base_attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL,
+  losses INTEGER NOT NULL DEFAULT 0, key_hash INTEGER, expires_ms INTEGER,
+  queued_ms INTEGER NOT NULL DEFAULT 0, started_ms INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 0,
+  publisher INTEGER NOT NULL DEFAULT 0, executor INTEGER NOT NULL DEFAULT 0, nonce INTEGER NOT NULL DEFAULT 0,
+  finished_ms INTEGER NOT NULL DEFAULT 0, reason INTEGER NOT NULL DEFAULT 0,
+  CHECK ((state >= 4) = (finished_ms > 0)), CHECK ((state = 5) = (reason > 0)),
+  CHECK (state <> 3 OR started_ms > 0));
+CREATE INDEX state_ready ON state (shard, queue, due_ms, id) WHERE state = 1;
+CREATE INDEX state_active ON state (state, id) WHERE state IN (2, 3);
+CREATE INDEX state_expiring ON state (expires_ms) WHERE expires_ms IS NOT NULL AND state IN (0, 1, 2);
+CREATE INDEX state_key_live ON state (key_hash, order_ms, id) WHERE key_hash IS NOT NULL AND state IN (1, 2, 3);
+CREATE INDEX state_key ON state (key_hash, id) WHERE key_hash IS NOT NULL;
+
+-- One row for each ended attempt.
+CREATE TABLE attempt (
+  id INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL, publisher INTEGER NOT NULL,
+  executor INTEGER NOT NULL, queued_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL,
+  outcome INTEGER NOT NULL, error TEXT, result BLOB, PRIMARY KEY (id, attempt)) WITHOUT ROWID;
+
+CREATE TABLE label (name TEXT NOT NULL, value TEXT NOT NULL, id INTEGER NOT NULL,
+                    PRIMARY KEY (name, value, id)) WITHOUT ROWID;
+
+CREATE TABLE idempotency (key TEXT PRIMARY KEY, id INTEGER NOT NULL, body_hash INTEGER NOT NULL,
+                          until_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX idempotency_until ON idempotency (until_ms);
+
+-- Everything that happened to a command by hand or by failure: who and why.
+CREATE TABLE event (sequence INTEGER PRIMARY KEY, id INTEGER NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
+                    who TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE INDEX event_command ON event (id, sequence);
+-- Everything that an operator did to the system.
+CREATE TABLE audit (sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
+                    subject TEXT NOT NULL, detail TEXT NOT NULL);
+
+CREATE TABLE shard (shard INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, agent TEXT NOT NULL,
+                    incarnation INTEGER NOT NULL, pinned TEXT NOT NULL);
+
+-- Commands by queue, type and state, kept in the transactions that change the rows.
+CREATE TABLE counter (queue INTEGER NOT NULL, type INTEGER NOT NULL, state INTEGER NOT NULL, count INTEGER NOT NULL,
+                      PRIMARY KEY (queue, type, state)) WITHOUT ROWID;
+
+-- Dead letters not yet confirmed by the broker.
+CREATE TABLE dead_outbox (id INTEGER NOT NULL, attempt INTEGER NOT NULL, PRIMARY KEY (id, attempt)) WITHOUT ROWID;
+)sql"};
+
+}  // namespace duly

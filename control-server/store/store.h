@@ -1,0 +1,160 @@
+// The durable truth about commands, shards and queues: the only writer.
+//
+// Operation.  Changes happen inside one open transaction, begun by the first change and ended by commit().
+// Failures are sticky (store/database.h): after one, every change is void and commit() answers it, so callers
+// need not ask after each step.  Every move of a command is checked against model/state_table.h, and the
+// counters by queue, type and state change with the rows. Concurrency.  Engine thread only; readers on other
+// threads use store/reader.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "common/base/result.h"
+#include "control-server/store/rows.h"
+
+namespace duly {
+
+class Database;
+
+struct StoreOptions {
+  std::string path;
+  std::string vfs;            // empty = the machine's files
+  int shards = 64;            // used when the store is made; 0 = take what is stored
+  bool shards_given = false;  // a different stored value is then an error
+};
+
+struct IdempotencyRow {
+  CommandId id;
+  std::uint64_t body_hash = 0;
+};
+
+class Store {
+ public:
+  // Opens or makes the store; applies migrations; refuses a schema newer than this program.
+  static Result<std::unique_ptr<Store>> open(const StoreOptions& options);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  [[nodiscard]] int shards() const { return shards_; }
+  [[nodiscard]] std::int64_t generation() const { return generation_; }
+
+  // ---- transaction
+  // -------------------------------------------------------------------------------------------
+  Status commit();
+  // Forgets what is not committed, in memory too.
+  void rollback();
+  [[nodiscard]] bool failed() const;
+  // Between transactions: moves the WAL into the file when it has grown beyond `pages`.
+  void checkpoint_if_beyond(std::int64_t pages);
+  [[nodiscard]] std::int64_t wal_pages() const;
+
+  // ---- names
+  // -------------------------------------------------------------------------------------------------
+  QueueNumber queue_number(const std::string& name);  // made when new
+  TypeNumber type_number(const std::string& name);
+  PartyNumber party_number(const std::string& name, Incarnation incarnation);
+  // Name and incarnation of a party; a foreign executor (HTTP) has incarnation 0.
+  std::optional<std::pair<std::string, Incarnation>> party(PartyNumber number);
+  [[nodiscard]] const std::string& queue_name(QueueNumber number) const;
+  [[nodiscard]] std::optional<QueueNumber> find_queue(const std::string& name) const;
+  [[nodiscard]] std::size_t queue_count() const { return queues_.size(); }
+  [[nodiscard]] std::size_t type_count() const { return types_.size(); }
+  [[nodiscard]] bool knows_type(const std::string& name) const { return types_.contains(name); }
+  std::vector<QueueRow> queues();
+  void set_queue_paused(QueueNumber queue, bool paused);
+
+  // ---- commands
+  // ----------------------------------------------------------------------------------------------
+  CommandId last_id();
+  void insert(const StateRow& row, const CommandSpec& spec, std::int64_t created_ms);
+  std::optional<StateRow> find(CommandId id);
+  std::optional<CommandBody> body(CommandId id);
+  // Writes `row` (read by find() in this transaction and changed by the caller) as moved by `move`; the edge
+  // is checked and row.state set.
+  void move(StateRow& row, Move move);
+  // Writes `row` without a move (a mark that came after the permit, a republish, a reschedule).
+  void update(const StateRow& row);
+  void append_attempt(const AttemptRow& row);
+  void append_event(CommandId id, std::int64_t at_ms, const char* kind, const std::string& who,
+                    const std::string& detail);
+  void append_audit(std::int64_t at_ms, const std::string& who, const std::string& what,
+                    const std::string& subject, const std::string& detail);
+
+  // Scheduled commands of one lane with (due, id) at or after `from`, in that order, due at or before
+  // `until_ms`.
+  std::vector<ReadyRow> ready(ShardId shard, QueueNumber queue, std::pair<std::int64_t, CommandId> from,
+                              std::int64_t until_ms, std::size_t most);
+  // Due time of the first scheduled command of the lane at or after `from`.
+  std::optional<std::int64_t> next_due(ShardId shard, QueueNumber queue,
+                                       std::pair<std::int64_t, CommandId> from);
+  // The (shard, queue) pairs that have scheduled commands.  Skips from pair to pair in the index.
+  std::vector<std::pair<ShardId, QueueNumber>> lanes();
+  std::vector<StateRow> running();
+  // Queued before `before_ms` in this queue, oldest id first, after `after`.
+  std::vector<StateRow> queued(QueueNumber queue, std::int64_t before_ms, std::size_t most);
+  std::vector<CommandId> expiring(std::int64_t now_ms, std::size_t most);
+  // Of the live commands of one key: the first in order, and whether one is queued or running.
+  std::optional<StateRow> key_head(std::int64_t key_hash);
+  bool key_busy(std::int64_t key_hash);
+
+  // ---- idempotency
+  // -------------------------------------------------------------------------------------------
+  std::optional<IdempotencyRow> idempotent(const std::string& key);
+  void insert_idempotent(const std::string& key, const IdempotencyRow& row, std::int64_t until_ms);
+  int prune_idempotent(std::int64_t now_ms, int most);
+
+  // ---- shards, dead letters, counters
+  // ------------------------------------------------------------------------
+  std::vector<ShardRow> shard_rows();
+  void put_shard(const ShardRow& row);
+  void insert_dead(CommandId id, int attempt);
+  void remove_dead(CommandId id, int attempt);
+  std::vector<std::pair<CommandId, int>> dead_outbox(std::size_t most);
+  std::int64_t dead_outbox_size();
+  [[nodiscard]] std::int64_t count(State state) const { return by_state_[static_cast<std::size_t>(state)]; }
+  [[nodiscard]] std::int64_t count(QueueNumber queue, State state) const;
+
+  // For tests and oracles: counters counted anew from the rows; true when they agree with the kept ones.
+  bool counters_agree();
+  std::string integrity();
+  // For oracles of the simulator: every command, every attempt.
+  void each_state(const std::function<void(const StateRow&)>& visit);
+  void each_attempt(const std::function<void(const AttemptRow&)>& visit);
+
+ private:
+  using CounterKey = std::tuple<QueueNumber, TypeNumber, State>;
+
+  explicit Store(std::unique_ptr<Database> database);
+  Status migrate();
+  Status load(const StoreOptions& options);
+  void load_counters();
+  void load_names();
+  void add_count(const StateRow& row, State state, std::int64_t by);
+  void flush_counters();
+  std::int64_t meta(const char* name, std::int64_t otherwise);
+  void set_meta(const char* name, std::int64_t value);
+  std::int32_t name_number(int kind, const std::string& text, std::map<std::string, std::int32_t>& known);
+
+  std::unique_ptr<Database> database_;
+  int shards_ = 0;
+  std::int64_t generation_ = 0;
+  std::map<std::string, std::int32_t> queues_;
+  std::map<std::string, std::int32_t> types_;
+  std::map<QueueNumber, std::string> queue_names_;
+  std::map<CounterKey, std::int64_t> counters_;
+  std::map<CounterKey, std::int64_t> changed_;  // since the last commit
+  std::array<std::int64_t, kStates.size()> by_state_{};
+  std::map<std::pair<QueueNumber, State>, std::int64_t> by_queue_;
+};
+
+}  // namespace duly
