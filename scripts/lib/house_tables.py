@@ -27,7 +27,7 @@ MAY_SEE = {
     "agent/link": [*_WIRE, "common/link/link.h", "common/runtime/loop.h", "agent/dispatch", "agent/execute",
                    "agent/link"],
     "agent/app": ["common", "agent"],
-    "agent/examples": ["common/base", "common/model", "agent/app", "agent/execute", "agent/handlers"],
+    "agent/examples": ["common/base", "common/model", "common/wire/json.h", "agent/app", "agent/execute", "agent/handlers"],
     "cli": [*_BASE, "common/wire", "common/app", "cli"],
     "tests": ["common", "control-server", "agent", "cli", "tests"],
 }
