@@ -1,0 +1,312 @@
+#include "control-server/api/http_connection.h"
+
+#include <algorithm>
+#include <boost/asio/write.hpp>
+#include <cstring>
+#include <random>
+
+#include "common/base/assert.h"
+#include "common/base/ids.h"
+
+namespace duly {
+namespace {
+
+using boost::system::error_code;
+
+constexpr std::size_t kLingerBytes = 16U << 20;
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+std::string peer_of(const boost::asio::ip::tcp::socket& socket) {
+  error_code error;
+  const auto endpoint = socket.remote_endpoint(error);
+  return error ? "unknown" : endpoint.address().to_string();
+}
+
+}  // namespace
+
+std::string_view HttpHub::date() {
+  const std::int64_t now_s = to_ms(loop.wall()) / 1000;
+  if (now_s != date_s_) {
+    date_s_ = now_s;
+    date_ = format_http_date(now_s);
+  }
+  return date_;
+}
+
+std::string HttpHub::next_request_id() {
+  static constexpr char kHex[] = "0123456789abcdef";
+  if (id_count_ == 0) {
+    std::random_device device;
+    id_seed_ = std::uint64_t{device()} << 32 | device();
+  }
+  std::uint64_t id = mix(id_seed_ + ++id_count_);
+  std::string text(16, '0');
+  for (char& c : text) {
+    c = kHex[id & 15U];
+    id >>= 4;
+  }
+  return text;
+}
+
+boost::asio::mutable_buffer ReadBuffer::room() {
+  DULY_ASSERT(!full());
+  if (begin_ == end_) begin_ = end_ = 0;
+  if (bytes_.size() - end_ < kLeastRoom) {
+    std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    if (bytes_.size() - end_ < kLeastRoom) {
+      bytes_.resize(std::min(kMostBytes, std::max(bytes_.size() * 2, end_ + kLeastRoom)));
+    }
+  }
+  return {bytes_.data() + end_, bytes_.size() - end_};
+}
+
+void ReadBuffer::consume(std::size_t count) {
+  DULY_ASSERT(count <= end_ - begin_);
+  begin_ += count;
+}
+
+HttpConnection::HttpConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<HttpHub> hub)
+    : socket_(std::move(socket)), hub_(std::move(hub)), peer_(peer_of(socket_)) {}
+
+void HttpConnection::start() {
+  error_code ignored;
+  socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  enter(Phase::idle, hub_->config.header_time);  // a client that has connected is expected to speak
+  read();
+}
+
+void HttpConnection::enter(Phase phase, Duration limit) {
+  phase_ = phase;
+  deadline_ = hub_->loop.now() + limit;
+}
+
+// ---- reading
+// -------------------------------------------------------------------------------------------------
+
+void HttpConnection::read() {
+  if (reading_ || phase_ == Phase::closed) return;
+  if (eof_) {
+    // Nothing more can come; what waits for an answer still gets it.
+    if (phase_ != Phase::answering && phase_ != Phase::writing) close();
+    return;
+  }
+  if (in_.full()) return;  // pipelined requests ahead of the answer: read on when there is room
+  reading_ = true;
+  socket_.async_read_some(in_.room(),
+                          [self = shared_from_this()](const error_code& error, std::size_t count) {
+                            self->on_read(error, count);
+                          });
+}
+
+void HttpConnection::on_read(const error_code& error, std::size_t count) {
+  reading_ = false;
+  if (phase_ == Phase::closed) return;
+  if (error) return on_read_end(error);
+  in_.commit(count);
+  switch (phase_) {
+    case Phase::lingering:
+      in_.clear();
+      discarded_ += count;
+      return discarded_ > kLingerBytes ? close() : read();
+    case Phase::answering:
+    case Phase::writing: return read();
+    default: return advance();
+  }
+}
+
+void HttpConnection::on_read_end(const error_code& error) {
+  const bool orderly = error == boost::asio::error::eof;
+  if (!orderly || (phase_ != Phase::answering && phase_ != Phase::writing)) return close();
+  eof_ = true;
+  if (phase_ == Phase::answering && gone_) close();
+}
+
+// Takes the request as far as the received bytes go.
+void HttpConnection::advance() {
+  bool more = true;
+  while (more) {
+    switch (phase_) {
+      case Phase::idle:
+        if (in_.view().empty()) return read();
+        enter(Phase::head, hub_->config.header_time);
+        break;
+      case Phase::head: more = advance_head(); break;
+      case Phase::body: more = advance_body(); break;
+      default: return;
+    }
+  }
+}
+
+bool HttpConnection::advance_head() {
+  const HeadParser::Step step = parser_.feed(in_.view());
+  in_.consume(step.consumed);
+  if (step.state == HeadParser::State::need_more) {
+    read();
+    return false;
+  }
+  if (step.state == HeadParser::State::refused) {
+    fail(step.refusal.status, step.refusal.detail);
+    return false;
+  }
+  head_ = parser_.take();
+  keep_alive_ = head_.keep_alive;
+  request_id_ = usable_request_id(head_.fields);
+  if (const auto refusal = judge_head(head_, hub_->config.allowed_hosts)) {
+    fail(refusal->status, refusal->detail);
+    return false;
+  }
+  begin_body();
+  return phase_ == Phase::body;
+}
+
+void HttpConnection::begin_body() {
+  if (head_.content_length > 0) {
+    if (head_.content_length > hub_->handlers.max_body(head_.method, head_.target)) {
+      return fail(413, "the request body is too large");
+    }
+    if (hub_->body_bytes + head_.content_length > hub_->config.body_bytes) {
+      return fail(503, "too many request bodies at once");
+    }
+  }
+  charged_ = static_cast<std::size_t>(head_.content_length);
+  hub_->body_bytes += charged_;
+  enter(Phase::body, hub_->config.body_time);
+  if (head_.expect_continue && in_.view().size() < charged_) say_continue();
+}
+
+void HttpConnection::say_continue() {
+  // 25 bytes into an empty send buffer: cannot block, and a failure shows at the next read.
+  error_code ignored;
+  socket_.non_blocking(true, ignored);
+  socket_.write_some(boost::asio::buffer(kContinue), ignored);
+}
+
+bool HttpConnection::advance_body() {
+  const std::string_view received = in_.view();
+  const std::size_t part = std::min(charged_ - body_.size(), received.size());
+  body_.append(received.data(), part);
+  in_.consume(part);
+  if (body_.size() < charged_) {
+    read();
+  } else {
+    dispatch();
+  }
+  return false;
+}
+
+// ---- answering
+// -----------------------------------------------------------------------------------------------
+
+void HttpConnection::dispatch() {
+  enter(Phase::answering, hub_->config.answer_time);
+  if (request_id_.empty()) request_id_ = hub_->next_request_id();
+  HttpRequest request{
+      head_.method, std::move(head_.target), std::move(head_.fields), std::move(body_), request_id_, peer_};
+  body_.clear();
+  const auto self = shared_from_this();
+  const std::uint64_t turn = ++turn_;
+  read();
+  hub_->handlers.handle(
+      std::move(request),
+      Respond([self, turn](HttpResponse response) { self->answer(turn, std::move(response)); },
+              [self, turn](Respond::Gone gone) {
+                if (self->turn_ != turn || self->phase_ != Phase::answering) return;
+                self->gone_ = std::move(gone);
+              }));
+}
+
+void HttpConnection::answer(std::uint64_t turn, HttpResponse response) {
+  if (turn != turn_ || phase_ != Phase::answering) return;  // the client has gone, or was told 504
+  after_write_ = std::move(response.after_write);
+  write(response);
+}
+
+void HttpConnection::fail(int status, std::string_view detail) {
+  keep_alive_ = false;
+  if (request_id_.empty()) request_id_ = hub_->next_request_id();
+  write(make_problem(status, detail));
+}
+
+void HttpConnection::write(const HttpResponse& response) {
+  gone_ = nullptr;
+  if (hub_->stopping) keep_alive_ = false;
+  const bool head_only = head_.method == "HEAD";
+  out_ = serialize(response, {request_id_, hub_->date(), head_only, keep_alive_, head_.http_1_0});
+  release_body();
+  enter(Phase::writing, hub_->config.write_time);
+  boost::asio::async_write(
+      socket_, boost::asio::buffer(out_),
+      [self = shared_from_this()](const error_code& error, std::size_t) { self->on_written(error); });
+}
+
+void HttpConnection::on_written(const error_code& error) {
+  const auto after = std::exchange(after_write_, nullptr);
+  if (after) after();
+  if (phase_ == Phase::closed) return;
+  if (error) return close();
+  request_id_.clear();
+  head_ = HttpHead{};  // the next request may be refused before it has one of its own
+  if (out_.capacity() > ReadBuffer::kMostBytes) {
+    std::string().swap(out_);  // one large answer must not stay in memory with an idle connection
+  }
+  if (!keep_alive_ || hub_->stopping) return linger();
+  enter(Phase::idle, hub_->config.idle_time);
+  advance();
+}
+
+void HttpConnection::release_body() {
+  hub_->body_bytes -= charged_;
+  charged_ = 0;
+  std::string().swap(body_);
+}
+
+// ---- ending
+// --------------------------------------------------------------------------------------------------
+
+void HttpConnection::sweep(MonoTime now) {
+  if (now < deadline_) return;
+  switch (phase_) {
+    case Phase::head:
+    case Phase::body: return fail(408, "the request did not arrive in time");
+    case Phase::answering:
+      ++turn_;
+      return fail(504, "no answer in time: the outcome of this request is unknown");
+    case Phase::idle:
+    case Phase::writing:
+    case Phase::lingering: return close();
+    case Phase::closed: return;
+  }
+}
+
+void HttpConnection::wind_up() {
+  if (phase_ == Phase::idle || phase_ == Phase::head) close();
+}
+
+// A close with unread bytes resets the connection, and the client may never see the answer: let it finish
+// first.
+void HttpConnection::linger() {
+  if (eof_) return close();
+  error_code error;
+  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, error);
+  if (error) return close();
+  enter(Phase::lingering, hub_->config.linger_time);
+  in_.clear();
+  read();
+}
+
+void HttpConnection::close() {
+  if (phase_ == Phase::closed) return;
+  const auto self = shared_from_this();
+  phase_ = Phase::closed;
+  ++turn_;
+  error_code ignored;
+  socket_.close(ignored);
+  release_body();
+  const auto gone = std::exchange(gone_, nullptr);
+  hub_->closed(this);
+  if (gone) gone();
+}
+
+}  // namespace duly

@@ -1,0 +1,116 @@
+// One client connection: reads a request, waits for its answer, writes it, and begins again.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control-server/api/http_head.h"
+#include "control-server/api/http_response.h"
+#include "control-server/api/http_server.h"
+
+namespace duly {
+
+class HttpConnection;
+
+// What the connections of one server share.
+struct HttpHub {
+  AsioLoop& loop;
+  const HttpConfig config;
+  const HttpHandlers handlers;
+  std::size_t body_bytes = 0;  // announced by requests now being read or answered
+  bool stopping = false;
+  std::function<void(HttpConnection*)> closed;
+
+  HttpHub(AsioLoop& l, HttpConfig c, HttpHandlers h)
+      : loop(l), config(std::move(c)), handlers(std::move(h)) {}
+  std::string_view date();
+  std::string next_request_id();
+
+ private:
+  std::int64_t date_s_ = -1;
+  std::string date_;
+  std::uint64_t id_seed_ = 0;
+  std::uint64_t id_count_ = 0;
+};
+
+// Received bytes not yet consumed; grows to kMostBytes and no further.
+class ReadBuffer {
+ public:
+  static constexpr std::size_t kMostBytes = 64U << 10;
+  static constexpr std::size_t kLeastRoom = 4U << 10;
+
+  [[nodiscard]] std::string_view view() const { return {bytes_.data() + begin_, end_ - begin_}; }
+  [[nodiscard]] bool full() const { return end_ - begin_ + kLeastRoom > kMostBytes; }
+  // Room for at least kLeastRoom bytes; only when not full().
+  boost::asio::mutable_buffer room();
+  void commit(std::size_t count) { end_ += count; }
+  void consume(std::size_t count);
+  void clear() { begin_ = end_ = 0; }
+
+ private:
+  std::vector<char> bytes_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
+ public:
+  HttpConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<HttpHub> hub);
+
+  void start();
+  // Ends the phase whose deadline has passed.
+  void sweep(MonoTime now);
+  // Closes now when idle, else after the answer in flight.
+  void wind_up();
+
+ private:
+  enum class Phase : std::uint8_t { idle, head, body, answering, writing, lingering, closed };
+
+  void enter(Phase phase, Duration limit);
+  void read();
+  void on_read(const boost::system::error_code& error, std::size_t count);
+  void on_read_end(const boost::system::error_code& error);
+  void advance();
+  bool advance_head();
+  bool advance_body();
+  void begin_body();
+  void say_continue();
+  void dispatch();
+  void answer(std::uint64_t turn, HttpResponse response);
+  void fail(int status, std::string_view detail);
+  void write(const HttpResponse& response);
+  void on_written(const boost::system::error_code& error);
+  void release_body();
+  void linger();
+  void close();
+
+  boost::asio::ip::tcp::socket socket_;
+  const std::shared_ptr<HttpHub> hub_;
+  std::string peer_;
+
+  Phase phase_ = Phase::idle;
+  MonoTime deadline_;
+  ReadBuffer in_;
+  bool reading_ = false;
+  bool eof_ = false;
+  std::size_t discarded_ = 0;  // while lingering
+
+  HeadParser parser_;
+  HttpHead head_;
+  std::string body_;
+  std::size_t charged_ = 0;  // of hub_->body_bytes
+  std::string request_id_;
+  std::uint64_t turn_ = 0;  // which request an answer belongs to
+  Respond::Gone gone_;
+
+  std::string out_;
+  std::function<void()> after_write_;
+  bool keep_alive_ = true;
+};
+
+}  // namespace duly
