@@ -1,0 +1,26 @@
+#include "control-server/api/api.h"
+
+#include <iterator>
+
+#include "common/model/limits.h"
+#include "control-server/api/routes.h"
+
+namespace duly {
+
+Router make_router(Api& api) {
+  std::vector<Route> all;
+  for (auto* const part : {&submit_routes, &commands_routes, &executors_routes, &queues_routes,
+                           &agents_routes, &crash_routes, &operations_routes}) {
+    auto routes = part(api);
+    all.insert(all.end(), std::make_move_iterator(routes.begin()), std::make_move_iterator(routes.end()));
+  }
+  return Router(std::move(all));
+}
+
+std::size_t max_request_body(std::string_view method, std::string_view target) {
+  const auto path = target.substr(0, target.find('?'));
+  if (method == "POST" && path == "/v1/commands/batch") return limits::kHttpBatchBytes;
+  return limits::kHttpBodyBytes + limits::kHttpEnvelopeBytes;
+}
+
+}  // namespace duly

@@ -1,0 +1,34 @@
+// The HTTP API as a whole: what its handlers may use, and the route table they fill.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string_view>
+
+#include "common/runtime/loop.h"
+#include "control-server/api/desk.h"
+#include "control-server/api/http_types.h"
+#include "control-server/api/router.h"
+#include "control-server/store/reader.h"
+
+namespace duly {
+
+// Everything runs on the thread of `loop`, the reader's too.  Empty functions mean "nothing to do" (or
+// "yes").
+struct Api {
+  Desk& desk;
+  Reader& reader;
+  Loop& loop;
+  bool fault_injection = false;
+  std::function<void()> before_reply = {};  // crash point api.before-reply: before each answer to a change
+  std::function<void(Strike)> strike_server = {};  // arms, or carries out ("now"), a crash of this process
+  std::function<bool()> link_listening = {};
+};
+
+// `api` must outlive the router.
+Router make_router(Api& api);
+
+// How large a body a request may have, judged by its target before anything of it is read.
+std::size_t max_request_body(std::string_view method, std::string_view target);
+
+}  // namespace duly

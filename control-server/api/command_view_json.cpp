@@ -1,0 +1,106 @@
+#include "control-server/api/command_json.h"
+#include "control-server/api/json_text.h"
+
+namespace duly {
+namespace {
+
+void append_retry(std::string& out, const RetryPolicy& retry) {
+  JsonObject object(out);
+  object.number("max_attempts", retry.max_attempts);
+  object.number("initial_delay_ms", retry.initial_delay_ms);
+  object.real("multiplier", retry.multiplier);
+  object.number("max_delay_ms", retry.max_delay_ms);
+  object.real("jitter", retry.jitter);
+  object.end();
+}
+
+void append_labels(std::string& out, const std::map<std::string, std::string>& labels) {
+  out += '{';
+  bool first = true;
+  for (const auto& [name, value] : labels) {
+    if (!first) out += ',';
+    first = false;
+    append_json_string(out, name);
+    out += ':';
+    append_json_string(out, value);
+  }
+  out += '}';
+}
+
+void append_attempt(std::string& out, const AttemptView& attempt) {
+  JsonObject object(out);
+  object.number("attempt", attempt.attempt);
+  object.text_or_null("agent", attempt.agent);
+  object.number("epoch", attempt.epoch);
+  object.text_or_null("executor", attempt.executor);
+  object.instant("queued_at", attempt.queued_at_ms);
+  object.instant("started_at", attempt.started_at_ms);
+  object.instant("finished_at", attempt.finished_at_ms);
+  object.text_or_null("outcome", attempt.outcome ? name_of(*attempt.outcome) : std::string_view{});
+  object.text_or_null("error", attempt.error);
+  object.end();
+}
+
+void append_event(std::string& out, const EventView& event) {
+  JsonObject object(out);
+  object.instant("at", event.at_ms);
+  object.text("kind", event.kind);
+  object.text("who", event.who);
+  object.text("detail", event.detail);
+  object.end();
+}
+
+template <class Items, class Append>
+void append_list(std::string& out, const Items& items, const Append& append) {
+  out += '[';
+  bool first = true;
+  for (const auto& item : items) {
+    if (!first) out += ',';
+    first = false;
+    append(out, item);
+  }
+  out += ']';
+}
+
+void append_request(std::string& out, JsonObject& object, const CommandView& view) {
+  const CommandSpec& spec = view.spec;
+  object.text("type", spec.type);
+  object.text("queue", spec.queue);
+  object.raw("payload", spec.payload ? std::string_view(*spec.payload) : "null");
+  object.text("state", name_of(view.state));
+  object.instant("due_at", spec.due_at_ms);
+  object.instant("created_at", view.created_at_ms);
+  object.instant("finished_at", view.finished_at_ms);
+  object.number("priority", spec.priority);
+  object.text_or_null("key", spec.key);
+  object.begin("retry");
+  append_retry(out, spec.retry);
+  object.number("timeout_ms", spec.timeout_ms);
+  object.instant("expires_at", spec.expires_at_ms);
+  object.begin("labels");
+  append_labels(out, spec.labels);
+  object.text("on_lost", spec.on_lost == OnLost::dead ? "dead" : "retry");
+}
+
+}  // namespace
+
+void append_command_json(std::string& out, const CommandView& view, CommandDetail detail) {
+  JsonObject object(out);
+  object.text("id", format_command_id(view.id));
+  append_request(out, object, view);
+  object.number("attempt", view.attempt);
+  object.number("max_attempts", view.max_attempts);
+  object.number("shard", view.shard);
+  object.raw("result", view.result ? std::string_view(*view.result) : "null");
+  object.text_or_null("error", view.error);
+  object.text_or_null("reason", view.reason);
+  if (detail == CommandDetail::full) {
+    object.begin("attempts");
+    append_list(out, view.attempts, append_attempt);
+    object.begin("events");
+    append_list(out, view.events, append_event);
+  }
+  object.end();
+}
+
+}  // namespace duly

@@ -1,0 +1,159 @@
+// Health, metrics, statistics, the audit log, and the documents that describe this API.
+#include <utility>
+
+#include "control-server/api/api_support.h"
+#include "control-server/api/cursor.h"
+#include "control-server/api/json_text.h"
+#include "control-server/api/metrics_text.h"
+#include "control-server/api/openapi_text.h"
+#include "control-server/api/routes.h"
+#include "control-server/api/stats_json.h"
+
+namespace duly {
+namespace {
+
+constexpr Duration kStatsPatience = seconds{5};
+
+constexpr std::string_view kFrontPage =
+    "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Duly</title></head>\n<body>\n"
+    "<h1>Duly</h1>\n<p>Control server of the command scheduler, version " DULY_VERSION
+    ".</p>\n<ul>\n"
+    "<li><a href=\"/v1/stats\">Statistics</a></li>\n<li><a href=\"/v1/agents\">Agents</a></li>\n"
+    "<li><a href=\"/v1/shards\">Shards</a></li>\n<li><a href=\"/v1/queues\">Queues</a></li>\n"
+    "<li><a href=\"/v1/commands\">Commands</a></li>\n<li><a href=\"/metrics\">Metrics</a></li>\n"
+    "<li><a href=\"/openapi.yaml\">The API</a></li>\n</ul>\n</body>\n</html>\n";
+
+void front_page(Api&, ApiCall&& call) {
+  HttpResponse response;
+  response.content_type = "text/html; charset=utf-8";
+  response.body = kFrontPage;
+  response.fields.emplace_back(
+      "Content-Security-Policy",
+      "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+  response.fields.emplace_back("Referrer-Policy", "no-referrer");
+  call.respond(std::move(response));
+}
+
+void openapi(Api&, ApiCall&& call) {
+  HttpResponse response;
+  response.content_type = "application/yaml";
+  response.body = openapi_text();
+  call.respond(std::move(response));
+}
+
+void livez(Api&, ApiCall&& call) { call.respond(json_response(200, R"({"status":"alive"})")); }
+
+// Calls `show` with the statistics, or answers with the problem.
+template <class Show>
+void with_stats(Api& api, const Respond& respond, const Show& show) {
+  api.desk.ask(
+      [](ReplyTo reply) {
+        return Input(Query{reply, Query::What::stats, "", {}});
+      },
+      [respond, show](const Answer& answer) {
+        const auto* problem = std::get_if<Problem>(&answer.what);
+        const auto* stats = std::get_if<StatsSnapshot>(&answer.what);
+        if (stats != nullptr) return respond(show(*stats));
+        respond(problem != nullptr && problem->status != 504
+                    ? problem_response(*problem)
+                    : make_problem(503, "the engine does not answer"));
+      },
+      kStatsPatience);
+}
+
+void stats(Api& api, ApiCall&& call) {
+  with_stats(api, call.respond, [](const StatsSnapshot& s) { return json_response(200, stats_json(s)); });
+}
+
+void metrics(Api& api, ApiCall&& call) {
+  with_stats(api, call.respond, [](const StatsSnapshot& s) {
+    HttpResponse response;
+    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    response.body = metrics_text(s);
+    return response;
+  });
+}
+
+// Without a broker or agents the server still takes work: that is told, and does not make it unready.
+HttpResponse readiness(const StatsSnapshot& s, bool link_listening) {
+  HttpResponse response;
+  JsonObject object(response.body);
+  const bool ready = !s.disk_low && link_listening && !s.draining;
+  object.text("status", ready ? "ready" : "not_ready");
+  object.begin("checks");
+  JsonObject checks(response.body);
+  checks.text("store", s.disk_low ? "failing: little disk space is left, new work is refused" : "ok");
+  checks.text("link", link_listening ? "ok" : "failing: not listening");
+  checks.text("shutdown", s.draining ? "failing: this server is shutting down" : "ok");
+  checks.text("broker", s.broker_up ? "ok" : "degraded: RabbitMQ cannot be reached");
+  checks.end();
+  object.end();
+  if (!ready) {
+    response.status = 503;
+    response.fields.emplace_back("Retry-After", "1");
+  }
+  return response;
+}
+
+void readyz(Api& api, ApiCall&& call) {
+  with_stats(api, call.respond, [&api](const StatsSnapshot& s) {
+    return readiness(s, !api.link_listening || api.link_listening());
+  });
+}
+
+// ---- the audit log
+// -------------------------------------------------------------------------------------------
+
+void append_audit_row(std::string& out, const Reader::AuditRow& row) {
+  JsonObject object(out);
+  object.number("sequence", row.sequence);
+  object.instant("at", row.at_ms);
+  object.text("who", row.who);
+  object.text("what", row.what);
+  object.text("subject", row.subject);
+  object.text("detail", row.detail);
+  object.end();
+}
+
+void audit(Api& api, ApiCall&& call) {
+  const std::string* limit_text = call.parameter("limit");
+  const std::string* cursor = call.parameter("cursor");
+  const auto limit = limit_text == nullptr ? std::optional<std::int64_t>(100)
+                                           : whole_number(*limit_text, 1, limits::kPageItems);
+  const auto below =
+      cursor == nullptr ? std::optional<std::int64_t>(0) : decode_cursor(CursorKind::audit, *cursor);
+  if (!limit) return call.respond(bad_request("limit must be a whole number from 1 to 1000"));
+  if (!below)
+    return call.respond(bad_request("cursor is not one that this server has given out for this list"));
+  const auto rows = api.reader.audit(*below, static_cast<int>(*limit));
+  if (!rows) return call.respond(reader_problem(rows.error(), "list"));
+  std::string body = "{\"items\":[";
+  for (const Reader::AuditRow& row : *rows) {
+    if (body.back() != '[') body += ',';
+    append_audit_row(body, row);
+  }
+  const bool more = rows->size() == static_cast<std::size_t>(*limit) && rows->back().sequence > 1;
+  body += "],\"next_cursor\":";
+  body += more ? '"' + encode_cursor(CursorKind::audit, rows->back().sequence) + '"' : "null";
+  call.respond(json_response(200, body + "}"));
+}
+
+}  // namespace
+
+std::vector<Route> operations_routes(Api& api) {
+  const auto bind = [&api](void (*function)(Api&, ApiCall &&)) {
+    return [&api, function](ApiCall&& call) { function(api, std::move(call)); };
+  };
+  return {
+      {"GET", "/livez", Role::none, bind(&livez), {"*"}},
+      {"GET", "/healthz", Role::none, bind(&livez), {"*"}},
+      {"GET", "/readyz", Role::none, bind(&readyz), {"*"}},
+      {"GET", "/metrics", Role::read, bind(&metrics), {"*"}},
+      {"GET", "/openapi.yaml", Role::none, bind(&openapi), {"*"}},
+      {"GET", "/", Role::none, bind(&front_page), {"*"}},
+      {"GET", "/v1/stats", Role::read, bind(&stats), {}},
+      {"GET", "/v1/audit", Role::admin, bind(&audit), {"limit", "cursor"}},
+  };
+}
+
+}  // namespace duly

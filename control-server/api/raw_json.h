@@ -1,0 +1,21 @@
+// Finds the bytes of a value inside a JSON text, so that a payload is passed on exactly as its client wrote
+// it.
+//
+// The text must already have been accepted by parse_json (which checks grammar, depth, duplicate keys and
+// UTF-8): here nothing is checked again, only found.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace duly {
+
+// The value of member `name` of the object `text`, without surrounding white space; nothing when there is
+// none.
+std::optional<std::string_view> raw_member(std::string_view text, std::string_view name);
+
+// The items of the array `text`, in order.
+std::vector<std::string_view> raw_items(std::string_view text);
+
+}  // namespace duly

@@ -1,0 +1,18 @@
+// One function per resource: the routes it contributes.
+#pragma once
+
+#include <vector>
+
+#include "control-server/api/api.h"
+
+namespace duly {
+
+std::vector<Route> submit_routes(Api& api);
+std::vector<Route> commands_routes(Api& api);
+std::vector<Route> executors_routes(Api& api);
+std::vector<Route> queues_routes(Api& api);
+std::vector<Route> agents_routes(Api& api);
+std::vector<Route> crash_routes(Api& api);
+std::vector<Route> operations_routes(Api& api);
+
+}  // namespace duly

@@ -1,0 +1,192 @@
+// POST /v1/commands and /v1/commands/batch.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "control-server/api/api_support.h"
+#include "control-server/api/command_json.h"
+#include "control-server/api/json_text.h"
+#include "control-server/api/raw_json.h"
+#include "control-server/api/routes.h"
+
+namespace duly {
+namespace {
+
+enum class Form : std::uint8_t { single, batch, lines };
+
+// The engine points into {"commands": […]}; the client may have written something else.
+Problem in_terms_of(Form form, Problem problem) {
+  static constexpr std::string_view kBatch = "/commands";
+  static constexpr std::string_view kFirst = "/commands/0";
+  if (form == Form::lines && problem.pointer.starts_with(kBatch)) problem.pointer.erase(0, kBatch.size());
+  if (form == Form::single && problem.pointer.starts_with(kFirst)) problem.pointer.erase(0, kFirst.size());
+  return problem;
+}
+
+// The Idempotency-Key header; empty = none.
+std::string idempotency_key_of(const HttpRequest& request, Complaints& complaints) {
+  const auto is_key = [](const HttpField& f) { return f.name == "idempotency-key"; };
+  const auto count = std::count_if(request.fields.begin(), request.fields.end(), is_key);
+  if (count == 0) return {};
+  const std::string& key = *request.field("idempotency-key");
+  if (count > 1 || key.empty() || key.size() > limits::kIdempotencyKeyBytes) {
+    complaints.add("", "Idempotency-Key must be given once and have 1 to 255 bytes");
+  }
+  return key;
+}
+
+// 201 or 200, also when the command cannot be read just now: it is on disk, whatever happens here.
+void answer_submitted(Api& api, const Respond& respond, const SubmittedItem& item) {
+  const std::string id = format_command_id(item.id);
+  HttpResponse response = show_command(api, item.id);
+  if (response.status != 200) {
+    response = HttpResponse{};
+    JsonObject object(response.body);
+    object.text("id", id);
+    object.end();
+  }
+  response.status = item.replayed ? 200 : 201;
+  response.fields.emplace_back("Location", "/v1/commands/" + id);
+  if (item.replayed) response.fields.emplace_back("Idempotency-Replayed", "true");
+  respond_to_change(api, respond, std::move(response));
+}
+
+void answer_batch(Api& api, const Respond& respond, const Submitted& submitted) {
+  HttpResponse response;
+  response.status = 201;
+  response.body = "{\"items\":[";
+  for (const SubmittedItem& item : submitted.items) {
+    if (response.body.back() != '[') response.body += ',';
+    JsonObject object(response.body);
+    object.text("id", format_command_id(item.id));
+    object.boolean("replayed", item.replayed);
+    object.end();
+  }
+  response.body += "]}";
+  respond_to_change(api, respond, std::move(response));
+}
+
+void submit(Api& api, const Respond& respond, Form form, std::vector<NewCommand> commands) {
+  const auto shared = std::make_shared<std::vector<NewCommand>>(std::move(commands));
+  const auto make = [shared](ReplyTo reply) {
+    return Input(Submit{reply, Actor(kApiActor), std::move(*shared)});
+  };
+  api.desk.ask(make, [&api, respond, form](const Answer& answer) {
+    if (const auto* submitted = std::get_if<Submitted>(&answer.what)) {
+      form == Form::single ? answer_submitted(api, respond, submitted->items.at(0))
+                           : answer_batch(api, respond, *submitted);
+    } else if (const auto* problem = std::get_if<Problem>(&answer.what)) {
+      respond_to_change(api, respond, problem_response(in_terms_of(form, *problem)));
+    } else {
+      respond_to_change(api, respond, make_problem(500, "unexpected answer of the engine"));
+    }
+  });
+}
+
+void submit_one(Api& api, ApiCall&& call) {
+  Complaints complaints;
+  std::string key = idempotency_key_of(call.request, complaints);
+  const auto parsed = parse_json(call.request.body, limits::kJsonDepth);
+  if (!parsed) return call.respond(bad_request(parsed.error().what));
+  const CommandSource source{call.request.body, "", false, to_ms(api.loop.wall())};
+  NewCommand command = read_command(*parsed, source, complaints);
+  if (!complaints.empty()) return call.respond(complaints.response());
+  if (!key.empty()) command.body_hash = meaning_hash(*parsed);
+  command.idempotency_key = std::move(key);
+  std::vector<NewCommand> commands;
+  commands.push_back(std::move(command));
+  submit(api, call.respond, Form::single, std::move(commands));
+}
+
+void add_command(const Json& object, const CommandSource& source, std::vector<NewCommand>& commands,
+                 Complaints& complaints) {
+  commands.push_back(read_command(object, source, complaints));
+  if (!commands.back().idempotency_key.empty()) commands.back().body_hash = meaning_hash(object);
+}
+
+void check_count(std::size_t count, const std::string& pointer, Complaints& complaints) {
+  if (count == 0) complaints.add(pointer, "must hold at least one command");
+  if (count > limits::kBatchCommands) {
+    complaints.add(pointer, "must hold at most " + std::to_string(limits::kBatchCommands) + " commands");
+  }
+}
+
+// {"commands": […]}
+std::vector<NewCommand> read_batch(std::string_view body, std::int64_t now_ms, Complaints& complaints) {
+  std::vector<NewCommand> commands;
+  const auto parsed = parse_json(body, limits::kJsonDepth);
+  if (!parsed || !parsed->is_object()) {
+    complaints.add("", parsed ? "the body must be a JSON object" : parsed.error().what);
+    return commands;
+  }
+  refuse_unknown(*parsed, {"commands"}, complaints);
+  const auto list = parsed->find("commands");
+  if (list == parsed->end() || !list->is_array()) {
+    complaints.add("/commands", "must be an array of commands");
+    return commands;
+  }
+  check_count(list->size(), "/commands", complaints);
+  if (!complaints.empty()) return commands;
+  const auto raw = raw_items(raw_member(body, "commands").value());
+  DULY_ASSERT(raw.size() == list->size());
+  for (std::size_t i = 0; i < raw.size() && !complaints.full(); ++i) {
+    add_command((*list)[i], {raw[i], "/commands/" + std::to_string(i), true, now_ms}, commands, complaints);
+  }
+  return commands;
+}
+
+// One command a line; empty lines do not count.
+std::vector<NewCommand> read_lines(std::string_view body, std::int64_t now_ms, Complaints& complaints) {
+  std::vector<NewCommand> commands;
+  std::size_t count = 0;
+  while (!body.empty() && !complaints.full() && count <= limits::kBatchCommands) {
+    const std::string_view line = body.substr(0, body.find('\n'));
+    body.remove_prefix(std::min(line.size() + 1, body.size()));
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const std::string at = "/" + std::to_string(count++);
+    const auto parsed = parse_json(line, limits::kJsonDepth);
+    if (!parsed) {
+      complaints.add(at, parsed.error().what);
+    } else {
+      add_command(*parsed, {line, at, true, now_ms}, commands, complaints);
+    }
+  }
+  check_count(count, "", complaints);
+  return commands;
+}
+
+bool is_ndjson(const HttpRequest& request) {
+  const std::string* type = request.field("content-type");
+  return type != nullptr && type->starts_with("application/x-ndjson");
+}
+
+void submit_batch(Api& api, ApiCall&& call) {
+  Complaints complaints;
+  if (call.request.field("idempotency-key") != nullptr) {
+    complaints.add("", "a batch takes an idempotency_key in each command, not the Idempotency-Key header");
+  }
+  const Form form = is_ndjson(call.request) ? Form::lines : Form::batch;
+  auto* const read = form == Form::lines ? &read_lines : &read_batch;
+  auto commands = read(call.request.body, to_ms(api.loop.wall()), complaints);
+  if (!complaints.empty()) return call.respond(complaints.response());
+  submit(api, call.respond, form, std::move(commands));
+}
+
+}  // namespace
+
+std::vector<Route> submit_routes(Api& api) {
+  return {
+      {"POST",
+       "/v1/commands",
+       Role::submit,
+       [&api](ApiCall&& call) { submit_one(api, std::move(call)); },
+       {}},
+      {"POST",
+       "/v1/commands/batch",
+       Role::submit,
+       [&api](ApiCall&& call) { submit_batch(api, std::move(call)); },
+       {}},
+  };
+}
+
+}  // namespace duly
