@@ -1,0 +1,60 @@
+#include "tests/unit/control-server/api/fake_reader.h"
+
+namespace duly {
+
+// This program is linked with this Reader instead of the store's: same class, answers from memory.
+struct Reader::Impl {
+  std::shared_ptr<testing::FakeStore> store;
+};
+
+Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Reader::~Reader() = default;
+
+namespace {
+std::shared_ptr<testing::FakeStore>& next_store() {
+  static std::shared_ptr<testing::FakeStore> store;
+  return store;
+}
+}  // namespace
+
+Result<std::unique_ptr<Reader>> Reader::open(const std::string&, const std::string&) {
+  return std::unique_ptr<Reader>(new Reader(std::make_unique<Impl>(Impl{next_store()})));
+}
+
+Result<CommandView> Reader::command(CommandId id) {
+  const auto found = impl_->store->commands.find(id);
+  if (found == impl_->store->commands.end()) return Error{Errc::not_found, "no such command"};
+  return found->second;
+}
+
+Result<CommandPage> Reader::list(const CommandFilter& filter, std::optional<CommandId> below, int limit) {
+  impl_->store->last_filter = filter;
+  CommandPage page;
+  for (auto it = impl_->store->commands.rbegin(); it != impl_->store->commands.rend(); ++it) {
+    if (below && it->first >= *below) continue;
+    if (static_cast<int>(page.items.size()) == limit) {
+      page.next = page.items.back().id;
+      break;
+    }
+    page.items.push_back(it->second);
+  }
+  return page;
+}
+
+Result<std::vector<Reader::AuditRow>> Reader::audit(std::int64_t below, int limit) {
+  std::vector<AuditRow> rows;
+  for (std::int64_t i = below == 0 ? 5 : below - 1; i > 0 && static_cast<int>(rows.size()) < limit; --i) {
+    rows.push_back({i, 0, "api", "drain", "agent-1", ""});
+  }
+  return rows;
+}
+
+namespace testing {
+
+std::unique_ptr<Reader> make_fake_reader(std::shared_ptr<FakeStore> store) {
+  next_store() = std::move(store);
+  return std::move(Reader::open("")).value();
+}
+
+}  // namespace testing
+}  // namespace duly
