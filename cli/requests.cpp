@@ -1,0 +1,63 @@
+#include "cli/requests.h"
+
+#include <algorithm>
+
+#include "common/model/state_table.h"
+
+namespace duly::cli {
+namespace {
+
+constexpr seconds kAwayPause{1};
+
+std::optional<State> state_of(const Json& body) {
+  const auto at = body.is_object() ? body.find("state") : body.end();
+  if (at == body.end() || !at->is_string()) return std::nullopt;
+  return state_named(at->get_ref<const std::string&>());
+}
+
+bool worth_another_try(const Result<Answer>& answer) {
+  if (!answer) return answer.error().code != Errc::invalid;
+  return answer->busy();
+}
+
+}  // namespace
+
+int with_api(const Session& session, const std::function<int(Api&)>& work) {
+  auto api = Api::connect(session);
+  if (!api) return report(api.error());
+  return work(*api);
+}
+
+bool has_ended(const Json& body) {
+  const auto state = state_of(body);
+  return state && is_end(*state);
+}
+
+bool has_succeeded(const Json& body) {
+  const auto state = state_of(body);
+  return state == State::succeeded || state == State::delivered;
+}
+
+Result<Answer> wait_for_end(Api& api, const std::string& id, milliseconds limit, milliseconds step,
+                            const std::function<void(const Answer&)>& seen) {
+  for (milliseconds left = limit;;) {
+    const milliseconds wait = std::min(left, step);
+    auto answer = api.get(command_path(id) + "?wait_ms=" + std::to_string(wait.count()));
+    left -= wait;
+    if (worth_another_try(answer) && left > milliseconds{0}) {
+      pause_for(kAwayPause);
+      left -= std::min<milliseconds>(left, kAwayPause);
+      continue;
+    }
+    if (!answer || !answer->good()) return answer;
+    seen(*answer);
+    if (has_ended(answer->body) || left <= milliseconds{0}) return answer;
+  }
+}
+
+std::vector<Column> command_columns() {
+  return {{"ID", "id"},       {"TYPE", "type"},       {"QUEUE", "queue"},
+          {"STATE", "state"}, {"ATTEMPT", "attempt"}, {"DUE AT", "due_at"}};
+}
+
+}  // namespace duly::cli

@@ -1,0 +1,29 @@
+// Pieces that several subcommands share.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/api.h"
+#include "cli/output.h"
+#include "cli/session.h"
+
+namespace duly::cli {
+
+// Calls `work` with a connection; prints and answers a usage error when the server's URL is not one.
+int with_api(const Session& session, const std::function<int(Api&)>& work);
+
+inline std::string command_path(const std::string& id) { return "/v1/commands/" + url_encode(id); }
+
+// Whether the command in `body` has reached an end, and whether that end is a success.
+bool has_ended(const Json& body);
+bool has_succeeded(const Json& body);
+
+// Asks until the command has ended or `limit` is over; a server that is away for a moment is asked again.
+// `seen` is called with each answer.
+Result<Answer> wait_for_end(Api& api, const std::string& id, milliseconds limit, milliseconds step,
+                            const std::function<void(const Answer&)>& seen);
+
+std::vector<Column> command_columns();
+
+}  // namespace duly::cli

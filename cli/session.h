@@ -1,0 +1,32 @@
+// What every subcommand of the command line gets: where the server is, how to print, and the exit code to
+// set.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace duly::cli {
+
+// Exit codes (contract section 1).
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+inline constexpr int kNotFound = 3;
+
+struct Session {
+  std::string server = "http://127.0.0.1:8080";
+  std::string api_key;
+  std::string output = "table";
+  int exit_code = kDone;
+
+  [[nodiscard]] bool json() const { return output == "json"; }
+};
+
+// Each adds its subcommands; their callbacks set the exit code.  `session` must outlive `app`.
+void add_submit(CLI::App& app, Session& session);
+void add_show(CLI::App& app, Session& session);     // list, get, watch
+void add_change(CLI::App& app, Session& session);   // cancel, retry
+void add_load(CLI::App& app, Session& session);     // load
+void add_cluster(CLI::App& app, Session& session);  // agents, shards, queues, stats, crash, drain, resume
+
+}  // namespace duly::cli

@@ -1,0 +1,144 @@
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <sstream>
+
+#include "cli/requests.h"
+#include "common/model/limits.h"
+
+namespace duly::cli {
+namespace {
+
+struct SubmitFlags {
+  std::string type;
+  std::string payload;
+  std::string queue;
+  std::optional<std::int64_t> delay_ms;
+  std::string due_at;
+  std::optional<int> priority;
+  std::string key;
+  std::vector<std::string> labels;
+  std::optional<int> max_attempts;
+  std::optional<std::int64_t> timeout_ms;
+  std::string idempotency_key;
+  std::optional<std::int64_t> wait_ms;
+};
+
+Result<std::string> read_stream(std::istream& from, const std::string& name) {
+  std::ostringstream text;
+  text << from.rdbuf();
+  if (!from) return invalid("--payload: cannot read " + name);
+  return text.str();
+}
+
+// The payload's text: as given, from @FILE, or from standard input for "-".
+Result<std::string> payload_text(const std::string& given) {
+  if (given == "-") return read_stream(std::cin, "standard input");
+  if (given.rfind('@', 0) != 0) return given;
+  std::ifstream file(given.substr(1), std::ios::binary);
+  if (!file) return invalid("--payload: cannot read " + given.substr(1));
+  return read_stream(file, given.substr(1));
+}
+
+Result<Json> read_labels(const std::vector<std::string>& pairs) {
+  Json labels = Json::object();
+  for (const std::string& pair : pairs) {
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return invalid("--label \"" + pair + "\" is not NAME=VALUE");
+    labels[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return labels;
+}
+
+Result<std::string> request_body(const SubmitFlags& flags) {
+  Json body{{"type", flags.type}};
+  if (!flags.queue.empty()) body["queue"] = flags.queue;
+  if (flags.delay_ms) body["delay_ms"] = *flags.delay_ms;
+  if (!flags.due_at.empty()) body["due_at"] = flags.due_at;
+  if (flags.priority) body["priority"] = *flags.priority;
+  if (!flags.key.empty()) body["key"] = flags.key;
+  if (flags.max_attempts) body["retry"] = {{"max_attempts", *flags.max_attempts}};
+  if (flags.timeout_ms) body["timeout_ms"] = *flags.timeout_ms;
+  auto labels = read_labels(flags.labels);
+  if (!labels) return labels.error();
+  if (!labels->empty()) body["labels"] = std::move(*labels);
+  std::string text = dump_json(body);
+  if (flags.payload.empty()) return text;
+
+  const auto payload = payload_text(flags.payload);
+  if (!payload) return payload.error();
+  const auto checked = parse_json(*payload, limits::kJsonDepth);
+  if (!checked) return invalid("--payload is not valid JSON: " + checked.error().what);
+  // As text, not as a value: a payload is passed on byte for byte.
+  text.pop_back();
+  return text + ",\"payload\":" + *payload + "}";
+}
+
+int show_command(const Session& session, const Answer& answer) {
+  if (session.json()) {
+    print_line(answer.text);
+    return kDone;
+  }
+  Table table(command_columns());
+  table.add(answer.body);
+  table.flush(stdout);
+  return kDone;
+}
+
+int wait_and_show(const Session& session, Api& api, const Answer& accepted, std::int64_t wait_ms) {
+  const auto id = accepted.body.is_object() ? accepted.body.find("id") : accepted.body.end();
+  if (id == accepted.body.end() || !id->is_string())
+    return report({Errc::fatal, "the server's answer has no id"});
+  const auto ended = wait_for_end(api, id->get<std::string>(), milliseconds{wait_ms},
+                                  milliseconds{limits::kWaitMs}, [](const Answer&) {});
+  if (!ended) return report(ended.error());
+  if (!ended->good()) return report_problem(*ended);
+  show_command(session, *ended);
+  if (!has_ended(ended->body))
+    std::fprintf(stderr, "duly: it has not ended within %lld ms\n", (long long)wait_ms);
+  return has_succeeded(ended->body) ? kDone : kFailed;
+}
+
+int submit(const Session& session, const SubmitFlags& flags) {
+  const auto body = request_body(flags);
+  if (!body) return report(body.error());
+  return with_api(session, [&](Api& api) {
+    Request request{.method = "POST", .path = "/v1/commands", .body = *body};
+    if (!flags.idempotency_key.empty())
+      request.headers.emplace_back("Idempotency-Key", flags.idempotency_key);
+    const auto answer = api.send(request);
+    if (!answer) return report(answer.error());
+    if (!answer->good()) return report_problem(*answer);
+    if (flags.wait_ms) return wait_and_show(session, api, *answer, *flags.wait_ms);
+    return show_command(session, *answer);
+  });
+}
+
+}  // namespace
+
+void add_submit(CLI::App& app, Session& session) {
+  const auto flags = std::make_shared<SubmitFlags>();
+  CLI::App* command = app.add_subcommand("submit", "Submit one command");
+  command->add_option("TYPE", flags->type, "names the handler")->required();
+  command->add_option("--payload", flags->payload, "JSON, @FILE, or - for standard input")->type_name("JSON");
+  command->add_option("--queue", flags->queue, "queue")->type_name("NAME");
+  CLI::Option* delay = command->add_option("--delay-ms", flags->delay_ms, "due in so many milliseconds");
+  command->add_option("--due-at", flags->due_at, "due at this instant (RFC 3339)")->excludes(delay);
+  command->add_option("--priority", flags->priority, "0 (last) to 9 (first)")
+      ->check(CLI::Range(0, limits::kPriority));
+  command->add_option("--key", flags->key, "commands with one key run one at a time, in order");
+  command->add_option("--label", flags->labels, "NAME=VALUE, repeatable")->allow_extra_args(false);
+  command->add_option("--max-attempts", flags->max_attempts, "attempts before it is dead");
+  command->add_option("--timeout-ms", flags->timeout_ms, "limit of one attempt");
+  command->add_option("--idempotency-key", flags->idempotency_key,
+                      "the same key again makes no second command");
+  command->add_option("--wait", flags->wait_ms, "wait up to so many milliseconds for its end")
+      ->type_name("MS")
+      ->check(CLI::NonNegativeNumber);
+  command->callback([flags, &session] { session.exit_code = submit(session, *flags); });
+}
+
+}  // namespace duly::cli
