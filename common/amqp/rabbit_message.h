@@ -1,0 +1,43 @@
+// AmqpMessage to and from the frames of rabbitmq-c.
+//
+// What comes in was written by anybody: header fields of kinds we have no type for are left out, and a body
+// larger than kLargestBody is read past, not kept.
+#pragma once
+
+#include <amqp.h>
+
+#include <optional>
+#include <string>
+
+#include "common/amqp/broker.h"
+
+namespace duly {
+
+inline constexpr std::size_t kLargestBody = std::size_t{16} << 20;
+
+// Writes the message as one mandatory publish.  Answers the library's status.
+int publish_message(amqp_connection_state_t state, amqp_channel_t channel, const AmqpMessage& message);
+
+// Puts header and body frames of one channel together again.  One thread.
+class MessageAssembler {
+ public:
+  // A method that carries content (basic.deliver, basic.return) came; its header and body follow.
+  void begin();
+  [[nodiscard]] bool busy() const { return busy_; }
+  // True when the message is whole.  Frames that do not belong here are ignored.
+  bool add(const amqp_frame_t& frame);
+  // Of a whole message; exchange and routing key are left empty.  Nothing when the body was too large.
+  std::optional<AmqpMessage> take();
+
+ private:
+  bool add_header(const amqp_frame_t& frame);
+
+  AmqpMessage message_;
+  std::string body_;
+  std::uint64_t missing_ = 0;
+  bool busy_ = false;
+  bool has_header_ = false;
+  bool too_large_ = false;
+};
+
+}  // namespace duly

@@ -1,0 +1,123 @@
+#include "common/amqp/rabbit_topology.h"
+
+#include <vector>
+
+#include "common/base/log.h"
+
+namespace duly {
+namespace {
+
+constexpr std::int32_t kDeliveryLimit = 20;
+
+amqp_table_entry_t text_argument(const char* name, const char* value) {
+  amqp_table_entry_t entry{};
+  entry.key = amqp_cstring_bytes(name);
+  entry.value.kind = AMQP_FIELD_KIND_UTF8;
+  entry.value.value.bytes = amqp_cstring_bytes(value);
+  return entry;
+}
+
+amqp_table_entry_t number_argument(const char* name, std::int32_t value) {
+  amqp_table_entry_t entry{};
+  entry.key = amqp_cstring_bytes(name);
+  entry.value.kind = AMQP_FIELD_KIND_I32;
+  entry.value.value.i32 = value;
+  return entry;
+}
+
+// Whether a refused declaration may be lived with: the thing exists, made by somebody with other properties,
+// or we may not configure here.  If it is not there at all, what uses it will say so.
+Status accept_as_it_is(Status status, const std::string& name) {
+  if (status || status.error().code != Errc::conflict) return status;
+  log(LogLevel::warn, "amqp", "declared otherwise by somebody else; used as it stands",
+      {{"name", name}, {"broker_says", status.error().what}});
+  return ok_status();
+}
+
+Status declare_exchange(RabbitConnection& connection, amqp_channel_t channel, const std::string& name,
+                        const char* type) {
+  const auto call = connection.watched_rpc();
+  amqp_exchange_declare(connection.state(), channel, as_bytes(name), amqp_cstring_bytes(type), /*passive=*/0,
+                        /*durable=*/1, /*auto_delete=*/0, /*internal=*/0, amqp_empty_table);
+  return accept_as_it_is(connection.reply(channel, "declare exchange"), name);
+}
+
+Status bind_queue(RabbitConnection& connection, amqp_channel_t channel, const std::string& queue,
+                  const std::string& exchange, const std::string& key) {
+  const auto call = connection.watched_rpc();
+  amqp_queue_bind(connection.state(), channel, as_bytes(queue), as_bytes(exchange), as_bytes(key),
+                  amqp_empty_table);
+  return accept_as_it_is(connection.reply(channel, "bind"), queue);
+}
+
+enum class Dying : bool { dead_letters, drops };  // what a queue does with a rejected message
+
+Status declare_one(RabbitConnection& connection, amqp_channel_t channel, QueueType type,
+                   const std::string& name, Dying dying) {
+  std::vector<amqp_table_entry_t> arguments;
+  if (type == QueueType::quorum) {
+    arguments.push_back(text_argument("x-queue-type", "quorum"));
+    if (dying == Dying::dead_letters)
+      arguments.push_back(number_argument("x-delivery-limit", kDeliveryLimit));
+  } else {
+    arguments.push_back(number_argument("x-queue-version", 2));
+  }
+  if (dying == Dying::dead_letters) {
+    arguments.push_back(text_argument("x-dead-letter-exchange", topology::kDeadExchange.c_str()));
+  }
+  const auto call = connection.watched_rpc();
+  amqp_queue_declare(connection.state(), channel, as_bytes(name), /*passive=*/0, /*durable=*/1,
+                     /*exclusive=*/0,
+                     /*auto_delete=*/0, {static_cast<int>(arguments.size()), arguments.data()});
+  return accept_as_it_is(connection.reply(channel, "declare queue"), name);
+}
+
+Status declare_exchanges(RabbitConnection& connection, amqp_channel_t channel) {
+  const std::pair<const std::string&, const char*> wanted[] = {{topology::kExecuteExchange, "direct"},
+                                                               {topology::kDeadExchange, "topic"},
+                                                               {topology::kSubmitExchange, "topic"},
+                                                               {topology::kEventsExchange, "topic"}};
+  for (const auto& [name, type] : wanted) {
+    if (auto status = declare_exchange(connection, channel, name, type); !status) return status;
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Status declare_topology(RabbitConnection& connection, amqp_channel_t channel, QueueType type) {
+  if (auto status = declare_exchanges(connection, channel); !status) return status;
+  const std::pair<const std::string&, Dying> queues[] = {{topology::kDeadQueue, Dying::drops},
+                                                         {topology::kSubmitQueue, Dying::dead_letters},
+                                                         {topology::kResultsQueue, Dying::dead_letters}};
+  for (const auto& [name, dying] : queues) {
+    if (auto status = declare_one(connection, channel, type, name, dying); !status) return status;
+  }
+  if (auto status = bind_queue(connection, channel, topology::kDeadQueue, topology::kDeadExchange, "#");
+      !status) {
+    return status;
+  }
+  return bind_queue(connection, channel, topology::kSubmitQueue, topology::kSubmitExchange, "#");
+}
+
+Status declare_queue(RabbitConnection& connection, amqp_channel_t channel, QueueType type,
+                     const std::string& queue) {
+  if (topology::is_broker_queue(queue)) return declare_topology(connection, channel, type);
+  const std::string name = topology::broker_queue(queue);
+  if (auto status = declare_one(connection, channel, type, name, Dying::dead_letters); !status) return status;
+  return bind_queue(connection, channel, name, topology::kExecuteExchange, queue);
+}
+
+Result<QueueDepth> look_at_queue(RabbitConnection& connection, amqp_channel_t channel,
+                                 const std::string& queue) {
+  const std::string name = topology::broker_queue(queue);
+  const auto call = connection.watched_rpc();
+  const auto* declared =
+      amqp_queue_declare(connection.state(), channel, as_bytes(name), /*passive=*/1,
+                         /*durable=*/1, /*exclusive=*/0, /*auto_delete=*/0, amqp_empty_table);
+  if (auto status = connection.reply(channel, "look at queue"); !status) return status.error();
+  return QueueDepth{queue, std::int64_t{declared->message_count}, std::int64_t{declared->consumer_count},
+                    true};
+}
+
+}  // namespace duly
