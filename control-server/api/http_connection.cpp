@@ -52,7 +52,7 @@ boost::asio::mutable_buffer ReadBuffer::room() {
   DULY_ASSERT(!full());
   if (begin_ == end_) begin_ = end_ = 0;
   if (bytes_.size() - end_ < kLeastRoom) {
-    std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
+    if (begin_ != end_) std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
     if (bytes_.size() - end_ < kLeastRoom) {
