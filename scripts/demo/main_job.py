@@ -135,16 +135,16 @@ def counts_of(api, options):
 
 
 def wait_for_agents(api, options):
-    """Until so many agents are live and hold all shards between them."""
+    """Until so many agents are live and share all shards evenly."""
     deadline = time.monotonic() + 30
     while True:
         agents = api.agents()
-        held = sum(len(agent["shards"]) for agent in agents.values())
-        if len(agents) >= options.agents and held == options.shards:
+        held = [len(agent["shards"]) for agent in agents.values() if agent["state"] == "live"]
+        if len(held) >= options.agents and sum(held) == options.shards and max(held) - min(held) <= 1:
             print(f"agents and their shards: {shards_of(agents)}")
             return
         if time.monotonic() > deadline:
-            raise SystemExit(f"after 30 s there are {shards_of(agents)} of {options.agents} agents")
+            raise SystemExit(f"after 30 s {options.agents} agents do not share the shards: {shards_of(agents)}")
         time.sleep(0.1)
 
 
