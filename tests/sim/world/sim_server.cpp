@@ -1,0 +1,103 @@
+#include "tests/sim/world/sim_server.h"
+
+#include <utility>
+
+namespace duly::sim {
+
+SimServer::SimServer(SimLoop& loop, SimNet& net, SimRabbit& rabbit, CrashVfs& disk, Config config, Hooks hooks)
+    : loop_(loop), net_(net), rabbit_(rabbit), disk_(disk), config_(config), hooks_(std::move(hooks)) {}
+
+void SimServer::start() {
+  auto store = Store::open({"duly.db", disk_.name(), config_.shards, true});
+  if (!store) return;  // the disk does not work yet: tried again later
+  store_ = std::move(*store);
+  alive_ = std::make_shared<bool>(true);
+  fatal_ = false;
+  EngineConfig engine;
+  engine.lease_ttl = config_.lease_ttl;
+  engine.max_queued = config_.max_queued;
+  engine.before_commit = [this] {
+    if (hooks_.crash_before_commit()) throw ServerCrash{};
+  };
+  engine.after_commit = [this] {
+    if (hooks_.crash_after_commit()) throw ServerCrash{};
+  };
+  EnginePorts ports;
+  ports.release = [this, alive = std::weak_ptr<bool>(alive_)](std::vector<Effect>&& effects) {
+    loop_.post([this, alive, batch = std::make_shared<std::vector<Effect>>(std::move(effects))] {
+      if (alive.expired()) return;
+      for (Effect& effect : *batch) perform(effect);
+    });
+  };
+  ports.refused_full = [this, alive = std::weak_ptr<bool>(alive_)](std::vector<ReplyTo>&& replies) {
+    loop_.post([this, alive, replies = std::move(replies)] {
+      if (!alive.expired()) refused_full(replies);
+    });
+  };
+  ports.fatal = [this](const Error&) { fatal_ = true; };
+  host_ = std::make_unique<EngineHost>(loop_, *store_, std::move(engine), std::move(ports));
+  links_ = std::make_unique<LinkServer>([this](Input&& input) { return host_->submit(std::move(input)); });
+  net_.listen([this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
+  start_broker();
+  host_->start();
+  submit(EnsureQueues{});
+}
+
+void SimServer::start_broker() {
+  broker_up_ = false;
+  broker_ = std::make_unique<SimBroker>(loop_, rabbit_);
+  BrokerEvents events;
+  events.publisher_state = [this](bool up) {
+    broker_up_ = up;
+    submit(BrokerState{up});
+  };
+  events.publisher_blocked = [](bool) {};
+  events.settled = [this](const std::vector<SettledPublish>& results) {
+    for (const SettledPublish& result : results) submit(DeadLetterSettled{result.ticket, result.outcome});
+  };
+  events.consumer_up = [] {};
+  events.consumer_down = [] {};
+  events.deliveries = [](const std::vector<Delivery>&) {};
+  events.inspected = [this](const QueueDepth& depth) { submit(QueueInspected{depth}); };
+  broker_->start(std::move(events));
+}
+
+void SimServer::crash(Death how) {
+  net_.listen(nullptr);
+  alive_.reset();
+  disk_.freeze();  // closing the connection would checkpoint; a dead process does not
+  links_.reset();
+  host_.reset();
+  broker_.reset();
+  store_.reset();
+  disk_.thaw();
+  if (how == Death::power) disk_.power_loss();
+}
+
+bool SimServer::submit(Input input) { return host_ && host_->submit(std::move(input)); }
+
+void SimServer::perform(Effect& effect) {
+  if (auto* answer = std::get_if<Answer>(&effect)) {
+    hooks_.answered(*answer);
+  } else if (auto* message = std::get_if<SendMessage>(&effect)) {
+    hooks_.sent(*message);
+    links_->send(message->session, message->message);
+  } else if (auto* close = std::get_if<CloseSession>(&effect)) {
+    links_->close(close->session, close->reason);
+  } else if (auto* dead = std::get_if<PublishDeadLetter>(&effect)) {
+    broker_->publish(dead->ticket, std::move(dead->message));
+  } else if (auto* inspect = std::get_if<InspectQueue>(&effect)) {
+    broker_->inspect(inspect->queue);
+  } else if (auto* ensure = std::get_if<EnsureQueue>(&effect)) {
+    broker_->ensure_queue(ensure->queue);
+  }
+}
+
+void SimServer::refused_full(const std::vector<ReplyTo>& replies) {
+  ++fulls_;
+  for (const ReplyTo reply : replies) hooks_.answered({reply, Problem{507, "full", "", "", 0}});
+  links_->close_all("full");
+  submit(BrokerState{broker_up_});
+}
+
+}  // namespace duly::sim

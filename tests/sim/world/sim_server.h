@@ -1,0 +1,67 @@
+// A control server in the simulator: the real store, engine, host and link server, with simulated edges.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control-server/core/engine_host.h"
+#include "control-server/link/link_server.h"
+#include "tests/sim/base/crash_vfs.h"
+#include "tests/sim/base/sim_broker.h"
+#include "tests/sim/base/sim_link.h"
+
+namespace duly::sim {
+
+// Thrown out of a crash point inside a batch: the process is gone at exactly that place.
+struct ServerCrash {};
+
+class SimServer {
+ public:
+  struct Config {
+    int shards = 4;
+    Duration lease_ttl = seconds{2};
+    std::int64_t max_queued = 10'000;
+  };
+  struct Hooks {
+    std::function<void(const Answer&)> answered;
+    std::function<void(const SendMessage&)> sent;  // every message to an agent, after its commit
+    std::function<bool()> crash_before_commit, crash_after_commit;
+  };
+
+  SimServer(SimLoop& loop, SimNet& net, SimRabbit& rabbit, CrashVfs& disk, Config config, Hooks hooks);
+
+  void start();
+  enum class Death : bool { process, power };
+  void crash(Death how);
+  [[nodiscard]] bool up() const { return host_ != nullptr; }
+  // The commit's outcome was unknown: the process has to die now.
+  [[nodiscard]] bool wants_to_die() const { return fatal_; }
+  // False when it is down or its mailbox is full.
+  bool submit(Input input);
+  [[nodiscard]] Store& store() { return *store_; }
+  [[nodiscard]] std::uint64_t fulls() const { return fulls_; }
+
+ private:
+  void perform(Effect& effect);
+  void start_broker();
+  void refused_full(const std::vector<ReplyTo>& replies);
+
+  SimLoop& loop_;
+  SimNet& net_;
+  SimRabbit& rabbit_;
+  CrashVfs& disk_;
+  const Config config_;
+  const Hooks hooks_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<EngineHost> host_;
+  std::unique_ptr<LinkServer> links_;
+  std::unique_ptr<SimBroker> broker_;
+  std::shared_ptr<bool> alive_;
+  bool broker_up_ = false, fatal_ = false;
+  std::uint64_t fulls_ = 0;
+};
+
+}  // namespace duly::sim
