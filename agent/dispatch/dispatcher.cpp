@@ -111,15 +111,17 @@ void Dispatcher::settled(const std::vector<SettledPublish>& results) {
 // ------------------------------------------------------------------------------------------------------
 
 void Dispatcher::tick(MonoTime now) {
-  if (now < trusted_until_ || holdings_.empty()) return;
-  // The lease may have ended without our hearing of it: nothing of it may be published any more.
-  upcoming_.clear();
-  holdings_.clear();
+  const bool any = std::any_of(holdings_.begin(), holdings_.end(), [](const auto& h) { return !h.second.revoking; });
+  if (now < trusted_until_ || !any) return;
+  // The lease may have ended without our hearing of it: nothing of it may be published any more.  A server that has
+  // not noticed anything must be told, or it would wait for us for ever.
+  let_go_of_all();
 }
 
 void Dispatcher::drain() {
   draining_ = true;
   if (linked_) effects_.messages.push_back(Leaving{});
+  let_go_of_all();
 }
 
 DispatchEffects Dispatcher::take(MonoTime now) {
@@ -131,13 +133,13 @@ DispatchEffects Dispatcher::take(MonoTime now) {
     release_settled();
     grant_credit();
   }
-  given_back_.clear();  // without a link the server forgets them with the connection
   return std::exchange(effects_, {});
 }
 
 std::optional<MonoTime> Dispatcher::next_wakeup() const {
   std::optional<MonoTime> next;
-  if (!holdings_.empty()) next = trusted_until_;
+  const bool any = std::any_of(holdings_.begin(), holdings_.end(), [](const auto& h) { return !h.second.revoking; });
+  if (any) next = trusted_until_;
   const bool may_publish =
       linked_ && !await_first_lease_ && broker_usable_ && open_.size() < limits::kPublishWindow;
   if (may_publish && !upcoming_.empty()) {
@@ -168,6 +170,12 @@ bool Dispatcher::holds(const HandOutItem& item) const {
 
 void Dispatcher::give_back(const HandOutItem& item, GiveBackReason reason) {
   given_back_.push_back({item.id, item.attempt, item.shard, item.epoch, reason});
+}
+
+void Dispatcher::let_go_of_all() {
+  for (auto& [shard, held] : holdings_) held.revoking = true;
+  for (const auto& [key, item] : upcoming_) give_back(item, GiveBackReason::drained);
+  upcoming_.clear();
 }
 
 void Dispatcher::give_back_upcoming(ShardId shard) {

@@ -45,7 +45,7 @@ class Dispatcher {
   void settled(const std::vector<SettledPublish>& results);
 
   void tick(MonoTime now);
-  // Takes no further work; what is in hand goes back as the server revokes the shards.
+  // Takes no further work and lets go of every shard, once what it has published is settled and marked.
   void drain();
 
   DispatchEffects take(MonoTime now);
@@ -73,6 +73,7 @@ class Dispatcher {
   [[nodiscard]] bool holds(const HandOutItem& item) const;
   void publish_due(MonoTime now);
   void give_back(const HandOutItem& item, GiveBackReason reason);
+  void let_go_of_all();
   void give_back_upcoming(ShardId shard);
   void drop_upcoming(ShardId shard);
   void release_settled();

@@ -226,7 +226,7 @@ void Engine::on(QueueInspected& input) {
   if (again == 0) return;
   stats_.republished += static_cast<std::uint64_t>(again);
   // Each round that brings nothing doubles the wait before the next, so duplicates cannot pile up.
-  info.suspect_after = std::min<Duration>(info.suspect_after * 2, seconds{60});
+  info.suspect_after = std::min(info.suspect_after * 2, std::max<Duration>(config_.lease_ttl, limits::kQueuedSuspect));
   log(LogLevel::warn, "engine", "queued commands are not in the broker; publishing again",
       {{"queue", input.depth.queue}, {"commands", again}});
 }
@@ -239,6 +239,10 @@ void Engine::on(BrokerState& input) {
 void Engine::on(DiskSpace& input) { disk_low_ = input.low; }
 
 void Engine::on(Drain&) { draining_ = true; }
+
+void Engine::on(EnsureQueues&) {
+  for (const QueueRow& row : store_.queues()) effects_.push_back(EnsureQueue{row.name});
+}
 
 void Engine::roll_rates() {
   const std::int64_t second = std::chrono::floor<seconds>(now_.mono.time_since_epoch()).count();

@@ -139,6 +139,7 @@ class Engine {
   void on(Tick& input);
   void on(DiskSpace& input);
   void on(Drain& input);
+  void on(EnsureQueues& input);
 
   void said(Agent& agent, Hello& hello);
   void said(Agent& agent, Heartbeat& heartbeat);

@@ -246,6 +246,8 @@ void Engine::rebalance() {
     forget_holding(id);
   }
   const ShardMap::Plan plan = shards_.balance(candidates(), now_.mono);
+  // What was just granted can be moved by the next plan only, when a newcomer is still short.
+  if (!plan.grants.empty()) rebalance_needed_ = true;
   std::map<SessionId, Lease> leases;
   std::map<SessionId, Revoke> revokes;
   for (const auto& [shard, session] : plan.grants) {

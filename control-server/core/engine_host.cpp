@@ -11,6 +11,7 @@ namespace {
 
 // Between transactions, so that no commit waits for more than this much copying (pages of 4 KiB).
 constexpr std::int64_t kCheckpointPages = 4096;
+constexpr Duration kFullPause = milliseconds{100};
 
 }  // namespace
 
@@ -75,7 +76,9 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
   for (const Input& input : inputs) {
     if (const ReplyTo reply = Engine::reply_of(input); reply != 0) replies.push_back(reply);
   }
-  // Memory ran ahead of the store: begin again from what the store has.
+  // Memory ran ahead of the store: begin again from what the store has, and not at once, for a sweep that finds the
+  // disk full again must not turn into a spin.
+  quiet_until_ = loop_.now() + kFullPause;
   engine_ = std::make_unique<Engine>(store_, config_, loop_.moment());
   ports_.refused_full(std::move(replies));
 }
@@ -83,7 +86,7 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
 void EngineHost::schedule_tick() {
   if (stopped_) return;
   const MonoTime now = loop_.now();
-  const MonoTime next = std::max(engine_->next_wakeup(loop_.moment()), now);
+  const MonoTime next = std::max({engine_->next_wakeup(loop_.moment()), now, quiet_until_});
   if (tick_at_ > now && tick_at_ <= next) return;  // an earlier one is already on its way
   tick_at_ = next;
   loop_.at(next, [this, next, alive = std::weak_ptr<bool>(alive_)] {

@@ -48,6 +48,7 @@ class EngineHost {
   const EnginePorts ports_;
   std::unique_ptr<Engine> engine_;
   MonoTime tick_at_{};
+  MonoTime quiet_until_{};  // no tick before, after a full disk
   bool stopped_ = false;  // after a fatal failure nothing more is applied
 
   mutable Mutex mutex_;

@@ -148,10 +148,12 @@ struct DiskSpace {
 };
 // SIGTERM: no new work from now on.
 struct Drain {};
+// At start: have every queue that is known declared.
+struct EnsureQueues {};
 
 using Input = std::variant<Submit, CancelCommand, RedriveCommand, RescheduleCommand, AwaitEnd, ForgetWait,
                            PutQueue, PinShard, UnassignShard, DrainAgent, CrashAgent, Query, HttpBegin,
                            HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState, QueueInspected,
-                           DeadLetterSettled, Tick, DiskSpace, Drain>;
+                           DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
 
 }  // namespace duly

@@ -75,6 +75,23 @@ bool World::settled() {
   return open == 0 && store.dead_outbox_size() == 0;
 }
 
+std::string World::open_work() {
+  std::string what = server_->up() ? "" : " the server is down;";
+  what += " " + std::to_string(pending_.size()) + " requests unanswered, " + std::to_string(unknown_.size()) + " unknown;";
+  if (!server_->up()) return what;
+  what += " dead letters " + std::to_string(server_->store().dead_outbox_size()) + ";";
+  int shown = 0;
+  server_->store().each_state([&](const StateRow& row) {
+    if (is_end(row.state) || ++shown > 5) return;
+    what += "\n  " + text(row.id) + " " + std::string(name_of(row.state)) + " attempt " + std::to_string(row.attempt) +
+            " of " + std::to_string(row.base_attempt + row.max_attempts) + " due in " +
+            std::to_string(row.due_ms - to_ms(server_wall_)) + " ms, shard " + std::to_string(row.shard.value) + ", queued " +
+            std::to_string(row.queued_ms == 0 ? 0 : to_ms(server_wall_) - row.queued_ms) + " ms ago, key " +
+            std::to_string(row.key_hash);
+  });
+  return what;
+}
+
 void World::judge() {
   add_stats();
   Store& store = server_->store();

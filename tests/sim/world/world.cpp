@@ -8,9 +8,10 @@ namespace duly::sim {
 namespace {
 
 constexpr Duration kSampleEvery = milliseconds{250};
-// I7: after the faults heal, everything due ends within three lease TTLs and five seconds.  What may still have to
-// run out after the heal comes on top: time-outs and backoff of the commands themselves.
+// I7: after the faults heal, everything due ends within three lease TTLs and five seconds.  On top comes the work
+// itself: time-outs and backoff of the commands, and what a backlog needs on the slots there are (a key is one slot).
 constexpr Duration kOwnTimes = seconds{12};
+constexpr Duration kLongestRun = milliseconds{2500};
 
 }  // namespace
 
@@ -51,11 +52,18 @@ std::uint64_t World::run() {
   schedule_faults();
   run_for(plan_.hurt);
   heal();
-  run_until_settled(plan_.ttl * 3 + seconds{5} + kOwnTimes);
+  run_until_settled(plan_.ttl * 3 + seconds{5} + kOwnTimes + backlog_time());
   judge();
   counts_.runs = ledger_.runs;
   counts_.virtual_ms = to_ms(loop_.now().time_since_epoch());
   return hash_;
+}
+
+Duration World::backlog_time() {
+  if (!server_->up()) return kLongestRun * plan_.commands;
+  const Store& store = server_->store();
+  const std::int64_t open = store.count(State::scheduled) + store.count(State::queued) + store.count(State::running);
+  return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency);
 }
 
 WorldCounts World::counts() const { return counts_; }
@@ -81,7 +89,7 @@ void World::run_for(Duration length) {
 void World::run_until_settled(Duration limit) {
   const MonoTime end = loop_.now() + limit;
   while (!settled()) {
-    if (loop_.now() > end) throw Violation{"I7: not settled in time after the heal"};
+    if (loop_.now() > end) throw Violation{"I7: not settled in time after the heal:" + open_work()};
     run_for(milliseconds{100});
   }
   run_for(milliseconds{500});  // answers and dead letters under way

@@ -56,6 +56,7 @@ class World {
   // ---- running -----------------------------------------------------------------------------------------------
   void run_for(Duration length);
   void run_until_settled(Duration limit);
+  [[nodiscard]] Duration backlog_time();
   void every(Duration mean, std::function<void()> act);
   void schedule_faults();
   void heal();
@@ -77,6 +78,7 @@ class World {
   void watch_start(AttemptRef ref);
   void sample_store();
   [[nodiscard]] bool settled();
+  [[nodiscard]] std::string open_work();  // for the message of a run that does not settle
   void judge();
   void judge_commands(std::map<CommandId, StateRow>& rows);
   void judge_attempts(const std::map<CommandId, StateRow>& rows);

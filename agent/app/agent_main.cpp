@@ -1,0 +1,181 @@
+#include "agent/app/agent_main.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "agent/handlers/builtins.h"
+#include "agent/handlers/worker_pool.h"
+#include "agent/link/agent_node.h"
+#include "common/amqp/rabbit_broker.h"
+#include "common/app/crash.h"
+#include "common/app/host_port.h"
+#include "common/app/options.h"
+#include "common/app/signals.h"
+#include "common/base/log.h"
+#include "common/link/asio_link.h"
+#include "common/model/limits.h"
+
+namespace duly {
+namespace {
+
+constexpr Duration kConnectLimit = seconds{3};
+
+OptionTable table() {
+  OptionTable t;
+  t.program = "duly-agent";
+  t.summary = "an agent of Duly: publishes the due commands of its shards, and executes commands";
+  t.options = {
+      {"link", OptionKind::list, "127.0.0.1:7070", "control servers, tried in turn", "HOST:PORT,..."},
+      {"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS", "URL"},
+      {"amqp-ca", OptionKind::text, "", "amqps: who may have signed the broker's certificate", "FILE"},
+      {"queue-type", OptionKind::text, "quorum", "of the queues that are declared", "TYPE", INT64_MIN, INT64_MAX,
+       {"quorum", "classic"}},
+      {"name", OptionKind::text, "", "unique among live agents (default: host name and random letters)", "NAME"},
+      {"roles", OptionKind::list, "dispatch,execute", "dispatch: hold shards and publish; execute: consume and run",
+       "ROLE,...", INT64_MIN, INT64_MAX, {"dispatch", "execute"}},
+      {"queues", OptionKind::list, "default", "queues that the execute role consumes", "NAME,..."},
+      {"concurrency", OptionKind::integer, "64", "commands run at once", "N", 1, limits::kConcurrency},
+      {"prefetch", OptionKind::integer, "0", "deliveries waiting for a permit (default: as concurrency)", "N", 0, 2000},
+      {"append-dir", OptionKind::text, "", "where builtin.append may write", "DIR"},
+      {"allow-exec", OptionKind::repeated, "", "what builtin.exec may run (absolute path)", "PROGRAM"},
+      {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
+      {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
+      {"log-format", OptionKind::text, "text", "of the log lines on standard error", "FORMAT", INT64_MIN, INT64_MAX,
+       {"text", "json"}},
+      {"log-level", OptionKind::text, "info", "least level that is logged", "LEVEL", INT64_MIN, INT64_MAX,
+       {"debug", "info", "warn", "error"}},
+      {"allow-http", OptionKind::repeated, "", "not in this version", "PREFIX"},
+      {"metrics", OptionKind::text, "", "not in this version", "HOST:PORT"},
+  };
+  return t;
+}
+
+[[noreturn]] void leave(int code, const std::string& line) {
+  std::fprintf(stderr, "duly-agent: %s\n", line.c_str());
+  std::exit(code);
+}
+
+std::vector<std::pair<std::string, std::uint16_t>> servers(const Options& options) {
+  std::vector<std::pair<std::string, std::uint16_t>> addresses;
+  for (const std::string& text : options.list("link")) {
+    const auto parsed = parse_host_port(text);
+    if (!parsed) leave(2, options.source("link") + ": " + parsed.error().what);
+    addresses.emplace_back(parsed->host, parsed->port);
+  }
+  if (addresses.empty()) leave(2, options.source("link") + ": names no server");
+  return addresses;
+}
+
+std::string host_name() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) return "agent";
+  std::string text = name;
+  for (char& c : text) {
+    const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    if (!fine) c = '-';
+  }
+  return text.substr(0, 64);
+}
+
+AgentConfig configuration(const Options& options) {
+  std::random_device entropy;
+  AgentConfig config;
+  config.incarnation = {static_cast<std::uint64_t>(entropy()) << 32 | entropy()};
+  config.name = options.text("name");
+  if (config.name.empty()) {
+    char suffix[16];
+    std::snprintf(suffix, sizeof suffix, "-%06x", static_cast<unsigned>(config.incarnation.value & 0xFFFFFFU));
+    config.name = host_name() + suffix;
+  }
+  config.dispatch = config.execute = false;
+  for (const std::string& role : options.list("roles")) (role == "dispatch" ? config.dispatch : config.execute) = true;
+  config.queues = options.list("queues");
+  config.concurrency = static_cast<int>(options.integer("concurrency"));
+  const auto prefetch = static_cast<int>(options.integer("prefetch"));
+  config.prefetch = prefetch > 0 ? prefetch : std::min(config.concurrency, 2000);
+  config.version = DULY_VERSION;
+  config.fault_injection = options.on("fault-injection");
+  return config;
+}
+
+void configure_logging(const Options& options) {
+  static constexpr const char* kNames[] = {"debug", "info", "warn", "error"};
+  auto level = LogLevel::info;
+  for (int i = 0; i < 4; ++i) {
+    if (options.text("log-level") == kNames[i]) level = static_cast<LogLevel>(i);
+  }
+  configure_log(options.text("log-format") == "json" ? LogFormat::json : LogFormat::text, level);
+}
+
+RabbitConfig rabbit_configuration(const Options& options, const std::string& name) {
+  RabbitConfig config;
+  config.url = options.text("amqp");
+  config.ca_file = options.text("amqp-ca");
+  config.connection_name = "duly-agent " + name;
+  if (options.text("queue-type") == "classic") config.queue_type = QueueType::classic;
+  return config;
+}
+
+// Ties the node to the pool and to the crash points.
+AgentPorts ports(WorkerPool& pool, std::unique_ptr<AgentNode>& node, CrashPoints& crash, bool armed) {
+  AgentPorts p;
+  p.run = [&pool, &node](Execution execution) {
+    pool.run(std::move(execution), [&node](const AttemptRef& ref, HandlerResult result) {
+      node->handler_done(ref, {result.succeeded, result.retryable, std::move(result.error), std::move(result.result)});
+    });
+  };
+  p.stop = [&pool](const AttemptRef& ref, const std::string& reason) { pool.cancel(ref, reason); };
+  if (armed) {
+    p.passed = [&crash](const char* point) { crash.pass(point); };
+    p.strike = [&crash](const Strike& strike) {
+      if (const Status done = crash.arm(strike); !done) log(LogLevel::warn, "agent", done.error().what);
+    };
+  }
+  return p;
+}
+
+}  // namespace
+
+int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
+  const Options options = parse_options_or_exit(table(), argc, argv);
+  configure_logging(options);
+  for (const char* flag : {"allow-http", "metrics"}) {
+    if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
+  }
+  const AgentConfig config = configuration(options);
+  const BuiltinConfig builtins{options.text("append-dir"), options.list("allow-exec")};
+  if (const Status registered = register_builtins(handlers, builtins); !registered) leave(1, registered.error().what);
+
+  AsioLoop loop;
+  std::unique_ptr<AgentNode> node;
+  const Duration drain = milliseconds{options.integer("drain-ms")};
+  const Signals signals(loop, [&] {
+    log(LogLevel::info, "agent", "draining");
+    node->drain(drain, [&loop] { loop.stop(); });
+  });
+  WorkerPool pool(loop, handlers, config.concurrency);
+  RabbitBroker broker(loop, rabbit_configuration(options, config.name));
+  CrashPoints crash(agent_crash_points(), [&](Duration pause) {
+    loop.post([&, pause] {
+      node->drop_link(pause);
+      broker.drop_connections(pause);
+    });
+  });
+  node = std::make_unique<AgentNode>(loop, asio_connector(loop, servers(options), kConnectLimit), broker,
+                                     ports(pool, node, crash, config.fault_injection), config);
+  log(LogLevel::info, "agent", "starting", {{"name", config.name}, {"version", config.version}});
+  loop.post([&node] { node->start(); });
+  loop.run();
+  log(LogLevel::info, "agent", "leaving");
+  // A handler that does not stop must not keep the process: its attempt was handed back or will be declared lost.
+  if (!pool.stop(seconds{1})) ::_exit(0);
+  return 0;
+}
+
+}  // namespace duly

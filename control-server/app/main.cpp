@@ -1,0 +1,109 @@
+// duly-server: the control server.
+#include <cstdio>
+#include <string>
+
+#include "common/app/options.h"
+#include "common/app/signals.h"
+#include "common/base/log.h"
+#include "control-server/app/server.h"
+
+namespace {
+
+using duly::OptionKind;
+
+duly::OptionTable table() {
+  duly::OptionTable t;
+  t.program = "duly-server";
+  t.summary = "the control server of Duly: owns the command store, leases shards to agents, serves the HTTP API";
+  t.options = {
+      {"http", OptionKind::text, "127.0.0.1:8080", "HTTP API, dashboard, metrics", "HOST:PORT"},
+      {"link", OptionKind::text, "127.0.0.1:7070", "where agents connect", "HOST:PORT"},
+      {"data", OptionKind::text, "./duly-data", "folder of the store (duly.db)", "DIR"},
+      {"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS", "URL"},
+      {"amqp-ca", OptionKind::text, "", "amqps: who may have signed the broker's certificate", "FILE"},
+      {"queue-type", OptionKind::text, "quorum", "of the queues that are declared", "TYPE", INT64_MIN, INT64_MAX,
+       {"quorum", "classic"}},
+      {"shards", OptionKind::integer, "64", "of a new store; cannot be changed later", "N", 1, 4096},
+      {"lease-ttl-ms", OptionKind::integer, "5000", "an agent silent for this long has lost its shards", "N", 200,
+       3'600'000},
+      {"max-queued", OptionKind::integer, "10000", "most commands of one queue that wait unstarted in the broker", "N", 1,
+       10'000'000},
+      {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
+      {"insecure", OptionKind::toggle, "false", "allow addresses beyond loopback without authentication"},
+      {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
+      {"log-format", OptionKind::text, "text", "of the log lines on standard error", "FORMAT", INT64_MIN, INT64_MAX,
+       {"text", "json"}},
+      {"log-level", OptionKind::text, "info", "least level that is logged", "LEVEL", INT64_MIN, INT64_MAX,
+       {"debug", "info", "warn", "error"}},
+      {"api-keys", OptionKind::text, "", "not in this version", "FILE"},
+      {"agent-token-file", OptionKind::text, "", "not in this version", "FILE"},
+      {"tls-cert", OptionKind::text, "", "not in this version", "FILE"},
+      {"tls-key", OptionKind::text, "", "not in this version", "FILE"},
+      {"tls-client-ca", OptionKind::text, "", "not in this version", "FILE"},
+  };
+  return t;
+}
+
+[[noreturn]] void leave(int code, const std::string& line) {
+  std::fprintf(stderr, "duly-server: %s\n", line.c_str());
+  std::exit(code);
+}
+
+duly::HostPort address(const duly::Options& options, const char* flag) {
+  const auto parsed = duly::parse_host_port(options.text(flag));
+  if (!parsed) leave(2, options.source(flag) + ": " + parsed.error().what);
+  if (!duly::is_loopback(parsed->host) && !options.on("insecure")) {
+    leave(1, "--" + std::string(flag) + " " + options.text(flag) +
+                 " is reachable from other machines, and this version has no authentication: refused without --insecure");
+  }
+  return *parsed;
+}
+
+duly::ServerConfig configuration(const duly::Options& options) {
+  for (const char* flag : {"api-keys", "agent-token-file", "tls-cert", "tls-key", "tls-client-ca"}) {
+    if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
+  }
+  duly::ServerConfig config;
+  config.http = address(options, "http");
+  config.link = address(options, "link");
+  config.data = options.text("data");
+  config.rabbit.url = options.text("amqp");
+  config.rabbit.ca_file = options.text("amqp-ca");
+  if (options.text("queue-type") == "classic") config.rabbit.queue_type = duly::QueueType::classic;
+  config.shards = static_cast<int>(options.integer("shards"));
+  config.shards_given = options.given("shards");
+  config.engine.lease_ttl = duly::milliseconds{options.integer("lease-ttl-ms")};
+  config.engine.max_queued = options.integer("max-queued");
+  config.fault_injection = options.on("fault-injection");
+  config.any_host = !duly::is_loopback(config.http.host);
+  config.drain = duly::milliseconds{options.integer("drain-ms")};
+  return config;
+}
+
+void configure_logging(const duly::Options& options) {
+  static constexpr const char* kNames[] = {"debug", "info", "warn", "error"};
+  auto level = duly::LogLevel::info;
+  for (int i = 0; i < 4; ++i) {
+    if (options.text("log-level") == kNames[i]) level = static_cast<duly::LogLevel>(i);
+  }
+  duly::configure_log(options.text("log-format") == "json" ? duly::LogFormat::json : duly::LogFormat::text, level);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const duly::Options options = duly::parse_options_or_exit(table(), argc, argv);
+  configure_logging(options);
+  duly::ServerConfig config = configuration(options);
+  duly::AsioLoop loop;
+  std::unique_ptr<duly::Server> server;
+  const duly::Signals signals(loop, [&] {
+    if (server) server->drain();
+  });
+  auto started = duly::Server::start(loop, std::move(config));
+  if (!started) leave(1, started.error().what);
+  server = std::move(*started);
+  loop.run();
+  server.reset();
+  return 0;
+}

@@ -1,0 +1,212 @@
+#include "control-server/app/server.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "common/base/log.h"
+
+namespace duly {
+namespace {
+
+constexpr Duration kDiskEvery = milliseconds{200};
+constexpr int kFatalStore = 70;  // EX_SOFTWARE: the outcome of a commit is unknown, recovery decides
+
+}  // namespace
+
+Server::Server(AsioLoop& loop, ServerConfig config) : loop_(loop), config_(std::move(config)) {}
+
+Server::~Server() { finish(); }
+
+Result<std::unique_ptr<Server>> Server::start(AsioLoop& loop, ServerConfig config) {
+  std::unique_ptr<Server> server(new Server(loop, std::move(config)));
+  if (const Status opened = server->open(); !opened) return opened.error();
+  server->start_engine();
+  if (const Status listening = server->listen(); !listening) return listening.error();
+  server->start_broker();
+  server->watch_disk();
+  return server;
+}
+
+Status Server::open() {
+  auto folder = DataFolder::open(config_.data);
+  if (!folder) return folder.error();
+  folder_ = std::move(*folder);
+  disk_ = std::make_unique<DiskGuard>(folder_->path());
+  auto store = Store::open({folder_->store(), "", config_.shards, config_.shards_given});
+  if (!store) return store.error();
+  store_ = std::move(*store);
+  auto reader = Reader::open(folder_->store());
+  if (!reader) return reader.error();
+  reader_ = std::move(*reader);
+  return ok_status();
+}
+
+void Server::start_engine() {
+  crash_ = std::make_unique<CrashPoints>(server_crash_points(), [this](Duration pause) {
+    loop_.post([this, pause] { disconnect(pause); });
+  });
+  EngineConfig engine = config_.engine;
+  if (config_.fault_injection) {
+    engine.before_commit = [this] { crash_->pass("store.before-commit"); };
+    engine.after_commit = [this] { crash_->pass("store.after-commit"); };
+  }
+  EnginePorts ports;
+  ports.release = [this](std::vector<Effect>&& effects) {
+    if (effects.empty()) return;
+    loop_.post([this, batch = std::make_shared<std::vector<Effect>>(std::move(effects))] { release(std::move(*batch)); });
+  };
+  ports.refused_full = [this](std::vector<ReplyTo>&& replies) {
+    loop_.post([this, replies = std::move(replies)] { refused_full(replies); });
+  };
+  ports.fatal = [](const Error& error) {
+    log(LogLevel::error, "server", "the store failed; ending so that recovery can decide", {{"error", error.what}});
+    ::_exit(kFatalStore);
+  };
+  host_ = std::make_unique<EngineHost>(engine_loop_, *store_, std::move(engine), std::move(ports));
+  const auto submit = [this](Input&& input) { return host_->submit(std::move(input)); };
+  desk_ = std::make_unique<Desk>(loop_, submit);
+  links_ = std::make_unique<LinkServer>(submit);
+}
+
+Status Server::listen() {
+  api_ = std::make_unique<Api>(Api{*desk_, *reader_, loop_});
+  api_->fault_injection = config_.fault_injection;
+  if (config_.fault_injection) api_->before_reply = [this] { crash_->pass("api.before-reply"); };
+  api_->strike_server = [this](const Strike& s) { strike(s); };
+  api_->link_listening = [this] { return listener_ != nullptr; };
+  router_ = std::make_unique<Router>(make_router(*api_));
+  HttpConfig http;
+  if (!config_.any_host) http.allowed_hosts = loopback_hosts();
+  HttpHandlers handlers;
+  handlers.handle = [this](HttpRequest request, Respond respond) {
+    router_->handle(std::move(request), std::move(respond));
+  };
+  handlers.max_body = max_request_body;
+  auto server = HttpServer::listen(loop_, config_.http.host, config_.http.port, std::move(http), std::move(handlers));
+  if (!server) return Error{server.error().code, "--http: " + server.error().what};
+  http_ = std::move(*server);
+  auto listener = AsioListener::open(loop_, config_.link.host, config_.link.port,
+                                     [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
+  if (!listener) return Error{listener.error().code, "--link: " + listener.error().what};
+  listener_ = std::move(*listener);
+  config_.link.port = listener_->port();
+  engine_loop_.post([this] { host_->start(); });
+  engine_thread_ = std::thread([this] { engine_loop_.run(); });
+  log(LogLevel::info, "server", "ready",
+      {{"http", format_host_port({config_.http.host, http_->port()})}, {"link", format_host_port(config_.link)},
+       {"data", folder_->path()}, {"shards", store_->shards()}});
+  return ok_status();
+}
+
+void Server::start_broker() {
+  config_.rabbit.connection_name = "duly-server";
+  broker_ = std::make_unique<RabbitBroker>(loop_, config_.rabbit);
+  BrokerEvents events;
+  events.publisher_state = [this](bool up) {
+    broker_up_ = up;
+    tell_engine(BrokerState{up});
+  };
+  events.publisher_blocked = [](bool) {};
+  events.settled = [this](const std::vector<SettledPublish>& results) {
+    for (const SettledPublish& result : results) tell_engine(DeadLetterSettled{result.ticket, result.outcome});
+  };
+  events.consumer_up = [] {};
+  events.consumer_down = [] {};
+  events.deliveries = [](const std::vector<Delivery>&) {};
+  events.inspected = [this](const QueueDepth& depth) { tell_engine(QueueInspected{depth}); };
+  broker_->start(std::move(events));
+  // Queues of commands that are already stored; later ones come as effects.
+  tell_engine(EnsureQueues{});
+}
+
+void Server::tell_engine(Input input) {
+  if (host_->submit(std::move(input))) return;
+  // The mailbox is full: say it again when it has been worked on.  `input` is untouched.
+  loop_.at(loop_.now() + milliseconds{10}, [this, again = std::move(input)] { tell_engine(again); });
+}
+
+// ---- effects ---------------------------------------------------------------------------------------------------
+
+void Server::release(std::vector<Effect>&& effects) {
+  for (Effect& effect : effects) perform(effect);
+}
+
+void Server::perform(Effect& effect) {
+  if (auto* answer = std::get_if<Answer>(&effect)) {
+    desk_->deliver(*answer);
+  } else if (auto* message = std::get_if<SendMessage>(&effect)) {
+    if (config_.fault_injection) crash_->pass("link.before-reply");
+    links_->send(message->session, message->message);
+  } else if (auto* close = std::get_if<CloseSession>(&effect)) {
+    links_->close(close->session, close->reason);
+  } else if (auto* dead = std::get_if<PublishDeadLetter>(&effect)) {
+    broker_->publish(dead->ticket, std::move(dead->message));
+  } else if (auto* inspect = std::get_if<InspectQueue>(&effect)) {
+    broker_->inspect(inspect->queue);
+  } else if (auto* ensure = std::get_if<EnsureQueue>(&effect)) {
+    broker_->ensure_queue(ensure->queue);
+  }
+}
+
+void Server::refused_full(const std::vector<ReplyTo>& replies) {
+  disk_->full();
+  for (const ReplyTo reply : replies) {
+    desk_->deliver({reply, Problem{507, "Insufficient storage", "the disk is full: nothing of this was stored", "", 0}});
+  }
+  // The engine has begun again from the store: what it knew of the world has to be told anew.
+  links_->close_all("the server begins again after a full disk");
+  tell_engine(BrokerState{broker_up_});
+  tell_engine(DiskSpace{disk_low_ = true});
+}
+
+void Server::watch_disk() {
+  if (const bool low = disk_->low(); low != disk_low_) tell_engine(DiskSpace{disk_low_ = low});
+  loop_.at(loop_.now() + kDiskEvery, [this] { watch_disk(); });
+}
+
+// ---- crash simulation ------------------------------------------------------------------------------------------
+
+void Server::strike(const Strike& strike) {
+  if (const Status armed = crash_->arm(strike); !armed) {
+    log(LogLevel::warn, "server", "cannot arm a crash", {{"error", armed.error().what}});
+  }
+}
+
+void Server::disconnect(Duration pause) {
+  listener_->close();
+  links_->close_all("simulated");
+  broker_->drop_connections(pause);
+  loop_.at(loop_.now() + pause, [this] { listen_for_links(); });
+}
+
+void Server::listen_for_links() {
+  if (finished_) return;
+  auto listener = AsioListener::open(loop_, config_.link.host, config_.link.port,
+                                     [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
+  if (listener) {
+    listener_ = std::move(*listener);
+  } else {
+    loop_.at(loop_.now() + milliseconds{100}, [this] { listen_for_links(); });
+  }
+}
+
+// ---- leaving ---------------------------------------------------------------------------------------------------
+
+void Server::drain() {
+  log(LogLevel::info, "server", "draining");
+  tell_engine(Drain{});
+  http_->stop([this] { loop_.stop(); });
+  loop_.at(loop_.now() + config_.drain, [this] { loop_.stop(); });
+}
+
+// The loop has stopped.  The engine applies what it was given, and its thread ends.
+void Server::finish() {
+  if (std::exchange(finished_, true)) return;
+  if (engine_thread_.joinable()) {
+    engine_loop_.post([this] { engine_loop_.stop(); });
+    engine_thread_.join();
+  }
+}
+
+}  // namespace duly

@@ -1,0 +1,85 @@
+// The control server as a process: the engine on its thread, HTTP, link and broker on the other, and the wires
+// between them.
+//
+// Concurrency.  The I/O loop's thread (main) makes it, runs it and destroys it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/amqp/rabbit_broker.h"
+#include "common/app/crash.h"
+#include "common/app/host_port.h"
+#include "common/link/asio_link.h"
+#include "control-server/api/api.h"
+#include "control-server/api/http_server.h"
+#include "control-server/app/data_folder.h"
+#include "control-server/app/disk_guard.h"
+#include "control-server/core/engine_host.h"
+#include "control-server/link/link_server.h"
+
+namespace duly {
+
+struct ServerConfig {
+  HostPort http, link;
+  std::string data;
+  RabbitConfig rabbit;
+  int shards = 64;
+  bool shards_given = false;
+  EngineConfig engine;
+  bool fault_injection = false;
+  bool any_host = false;  // answer for every Host header
+  Duration drain = seconds{10};
+};
+
+class Server {
+ public:
+  // Opens the store and listens; an error is one line for the person who started it.
+  static Result<std::unique_ptr<Server>> start(AsioLoop& loop, ServerConfig config);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Takes no new work, finishes what it has, then stops the loop.
+  void drain();
+
+ private:
+  Server(AsioLoop& loop, ServerConfig config);
+  Status open();
+  Status listen();
+  void start_engine();
+  void start_broker();
+  void release(std::vector<Effect>&& effects);
+  void perform(Effect& effect);
+  void refused_full(const std::vector<ReplyTo>& replies);
+  void watch_disk();
+  void tell_engine(Input input);
+  void strike(const Strike& strike);
+  void disconnect(Duration pause);
+  void listen_for_links();
+  void finish();
+
+  AsioLoop& loop_;
+  ServerConfig config_;
+  AsioLoop engine_loop_;
+  std::unique_ptr<DataFolder> folder_;
+  std::unique_ptr<DiskGuard> disk_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Reader> reader_;
+  std::unique_ptr<CrashPoints> crash_;
+  std::unique_ptr<EngineHost> host_;
+  std::unique_ptr<Desk> desk_;
+  std::unique_ptr<LinkServer> links_;
+  std::unique_ptr<AsioListener> listener_;
+  std::unique_ptr<RabbitBroker> broker_;
+  std::unique_ptr<Api> api_;
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<HttpServer> http_;
+  std::thread engine_thread_;
+  bool broker_up_ = false, disk_low_ = false, finished_ = false;
+};
+
+}  // namespace duly
