@@ -1,0 +1,1 @@
+"""Real processes, a real RabbitMQ, and what the tests ask of them."""
