@@ -31,4 +31,7 @@ Router make_router(Api& api);
 // How large a body a request may have, judged by its target before anything of it is read.
 std::size_t max_request_body(std::string_view method, std::string_view target);
 
+// Actions that need no body: `curl -X POST …/cancel` sends no Content-Length, and none is missing.
+bool body_is_optional(std::string_view target);
+
 }  // namespace duly

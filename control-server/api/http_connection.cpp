@@ -162,6 +162,10 @@ bool HttpConnection::advance_head() {
 }
 
 void HttpConnection::begin_body() {
+  const HttpHandlers& handlers = hub_->handlers;
+  if (!head_.length_given && !(handlers.body_optional && handlers.body_optional(head_.target))) {
+    return fail(411, "Content-Length is required");
+  }
   if (head_.content_length > 0) {
     if (head_.content_length > hub_->handlers.max_body(head_.method, head_.target)) {
       return fail(413, "the request body is too large");

@@ -110,7 +110,7 @@ std::optional<Refusal> judge_framing(HttpHead& head) {
     }
   }
   if (takes_body(head.method)) {
-    if (lengths == 0) return Refusal{411, "Content-Length is required"};
+    head.length_given = lengths == 1;
   } else if (head.content_length > 0) {
     return Refusal{400, "this method takes no body"};
   }

@@ -24,6 +24,7 @@ struct HttpHead {
   std::string target;
   std::vector<HttpField> fields;
   std::uint64_t content_length = 0;
+  bool length_given = true;  // false: a method that takes a body came without Content-Length
   bool http_1_0 = false;
   bool keep_alive = true;
   bool expect_continue = false;

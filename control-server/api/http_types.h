@@ -61,6 +61,8 @@ class Respond {
 struct HttpHandlers {
   std::function<void(HttpRequest, Respond)> handle;
   std::function<std::size_t(std::string_view method, std::string_view target)> max_body;
+  // Whether a POST to it may come without a body and its length; empty = never.
+  std::function<bool(std::string_view target)> body_optional = {};
 };
 
 }  // namespace duly

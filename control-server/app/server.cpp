@@ -83,6 +83,7 @@ Status Server::listen() {
     router_->handle(std::move(request), std::move(respond));
   };
   handlers.max_body = max_request_body;
+  handlers.body_optional = body_is_optional;
   auto server = HttpServer::listen(loop_, config_.http.host, config_.http.port, std::move(http), std::move(handlers));
   if (!server) return Error{server.error().code, "--http: " + server.error().what};
   http_ = std::move(*server);
