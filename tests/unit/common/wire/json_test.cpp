@@ -1,0 +1,105 @@
+#include "common/wire/json.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+namespace duly {
+
+static bool parses(const std::string& text, int depth = 32) { return parse_json(text, depth).ok(); }
+
+static std::string nested(int levels, const std::string& open, const std::string& close) {
+  std::string text;
+  for (int i = 0; i < levels; ++i) text += open;
+  for (int i = 0; i < levels; ++i) text += close;
+  return text;
+}
+
+TEST_CASE("JSON is parsed up to its depth and not beyond") {
+  CHECK(parses("1", 0));
+  CHECK_FALSE(parses("[]", 0));
+  CHECK(parses(nested(32, "[", "]")));
+  CHECK_FALSE(parses(nested(33, "[", "]")));
+  CHECK(parses("[" + nested(31, "[", "]") + "," + nested(31, "[", "]") + "]"));  // beside is not beneath
+  CHECK(parses(R"({"a":{"b":1},"c":{"d":1}})", 2));
+  CHECK_FALSE(parses(R"({"a":{"b":{}}})", 2));
+}
+
+TEST_CASE("200,000 levels are refused without a deep stack, closed or not") {
+  CHECK_FALSE(parses(nested(200'000, "[", "]")));
+  CHECK_FALSE(parses(nested(200'000, "{\"a\":", "}")));
+  CHECK_FALSE(parses(std::string(200'000, '[')));
+  CHECK(parse_json(std::string(200'000, '['), 32).error().what == "nested deeper than 32 levels");
+}
+
+TEST_CASE("a key that comes twice in one object is refused, in another object it is not") {
+  const auto twice = parse_json(R"({"a":1,"b":{"c":1,"c":2}})", 32);
+  REQUIRE_FALSE(twice);
+  CHECK(twice.error().what == "duplicate key 'c'");
+  CHECK_FALSE(parses(R"({"a":1,"\u0061":2})"));  // the same key, spelled differently
+  CHECK(parses(R"({"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}]})"));
+}
+
+TEST_CASE("text that is not UTF-8 or not JSON is refused with the place") {
+  for (const char* bad : {"", " ", "{", "[1,]", "{\"a\":1,}", "{'a':1}", "01", "1 2", "nul", "NaN", "[1]x",
+                          "\"", "\"\n\"", "\"\\x\"", "\"\\ud800\"", "// c\n1", "1e999"}) {
+    INFO(bad);
+    CHECK_FALSE(parses(bad));
+  }
+  for (const char* bad :
+       {"\"\xFF\"", "\"\xC3\"", "\"\xC0\xAF\"", "\"\xED\xA0\x80\"", "\"\xF5\x80\x80\x80\""}) {
+    CHECK_FALSE(parses(bad));
+  }
+  CHECK(parses("\"\xC3\xA9 \xF0\x9F\x98\x80\""));
+  CHECK(parse_json("[1,x]", 32).error().what == "malformed JSON at byte 4");
+}
+
+TEST_CASE("dumping never fails: bytes that are not UTF-8 become the replacement character") {
+  CHECK(dump_json(Json("a\xFFz")) == "\"a\xEF\xBF\xBDz\"");
+  CHECK(dump_json(Json{{"b", 1}, {"a", 2.5}}) == R"({"a":2.5,"b":1})");
+}
+
+TEST_CASE("a field that is missing, of another type or out of range is named, and the first one is told") {
+  const Json object = Json::parse(R"({"n":5,"f":1.5,"t":"text","b":true,"a":[1,2],"neg":-1,
+                                      "big":18446744073709551615,"null":null})");
+  const auto problem = [&](auto read) {
+    FieldReader reader(object);
+    read(reader);
+    return reader.ok() ? std::string() : reader.error().what;
+  };
+  using R = FieldReader;
+  CHECK(problem([](R& r) { CHECK(r.integer("n", 0, 5) == 5); }).empty());
+  CHECK(problem([](R& r) { CHECK(r.integer("n", 6, 9) == 6); }) == "n is out of range");
+  CHECK(problem([](R& r) { r.integer("n", 0, 4); }) == "n is out of range");
+  CHECK(problem([](R& r) { r.integer("f", 0, 9); }) == "f is not a whole number");
+  CHECK(problem([](R& r) { r.integer("big", INT64_MIN, INT64_MAX); }) == "big is out of range");
+  CHECK(problem([](R& r) { r.integer("x", 0, 9); }) == "x is missing");
+  CHECK(problem([](R& r) { r.integer("null", 0, 9); }) == "null is not a whole number");
+  CHECK(problem([](R& r) { CHECK(r.unsigned_integer("big") == UINT64_MAX); }).empty());
+  CHECK(problem([](R& r) { CHECK(r.unsigned_integer("neg") == 0); }) == "neg is not a whole number");
+  CHECK(problem([](R& r) { CHECK(r.boolean("b")); }).empty());
+  CHECK(problem([](R& r) { CHECK_FALSE(r.boolean("n")); }) == "n is not true or false");
+  CHECK(problem([](R& r) { CHECK(r.text("t", 4) == "text"); }).empty());
+  CHECK(problem([](R& r) { CHECK(r.text("t", 3).empty()); }) == "t is too long");
+  CHECK(problem([](R& r) { r.text("b", 9); }) == "b is not a text");
+  CHECK(problem([](R& r) { CHECK(r.array("a", 2).size() == 2); }).empty());
+  CHECK(problem([](R& r) { CHECK(r.array("a", 1).empty()); }) == "a is not an array of the right length");
+  CHECK(problem([](R& r) { CHECK(r.array("t", 9).empty()); }) == "t is not an array of the right length");
+  CHECK(problem([](R& r) {
+          r.boolean("n");
+          r.text("gone", 1);
+          CHECK(r.integer("n", 0, 9) == 0);  // after a problem there are only defaults
+        }) == "n is not true or false");
+}
+
+TEST_CASE("what is not an object has no fields") {
+  for (const char* text : {"[]", "null", "1", "\"kind\""}) {
+    const Json value = Json::parse(text);
+    FieldReader reader(value);
+    CHECK_FALSE(reader.ok());
+    CHECK_FALSE(reader.has("a"));
+    CHECK(reader.text("a", 9).empty());
+    CHECK(reader.error().what == "not an object");
+  }
+}
+
+}  // namespace duly
