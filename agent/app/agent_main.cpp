@@ -32,23 +32,50 @@ OptionTable table() {
   t.summary = "an agent of Duly: publishes the due commands of its shards, and executes commands";
   t.options = {
       {"link", OptionKind::list, "127.0.0.1:7070", "control servers, tried in turn", "HOST:PORT,..."},
-      {"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS", "URL"},
+      {"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS",
+       "URL"},
       {"amqp-ca", OptionKind::text, "", "amqps: who may have signed the broker's certificate", "FILE"},
-      {"queue-type", OptionKind::text, "quorum", "of the queues that are declared", "TYPE", INT64_MIN, INT64_MAX,
+      {"queue-type",
+       OptionKind::text,
+       "quorum",
+       "of the queues that are declared",
+       "TYPE",
+       INT64_MIN,
+       INT64_MAX,
        {"quorum", "classic"}},
-      {"name", OptionKind::text, "", "unique among live agents (default: host name and random letters)", "NAME"},
-      {"roles", OptionKind::list, "dispatch,execute", "dispatch: hold shards and publish; execute: consume and run",
-       "ROLE,...", INT64_MIN, INT64_MAX, {"dispatch", "execute"}},
+      {"name", OptionKind::text, "", "unique among live agents (default: host name and random letters)",
+       "NAME"},
+      {"roles",
+       OptionKind::list,
+       "dispatch,execute",
+       "dispatch: hold shards and publish; execute: consume and run",
+       "ROLE,...",
+       INT64_MIN,
+       INT64_MAX,
+       {"dispatch", "execute"}},
       {"queues", OptionKind::list, "default", "queues that the execute role consumes", "NAME,..."},
       {"concurrency", OptionKind::integer, "64", "commands run at once", "N", 1, limits::kConcurrency},
-      {"prefetch", OptionKind::integer, "0", "deliveries waiting for a permit (default: as concurrency)", "N", 0, 2000},
+      {"prefetch", OptionKind::integer, "0", "deliveries waiting for a permit (default: as concurrency)", "N",
+       0, 2000},
       {"append-dir", OptionKind::text, "", "where builtin.append may write", "DIR"},
       {"allow-exec", OptionKind::repeated, "", "what builtin.exec may run (absolute path)", "PROGRAM"},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
-      {"log-format", OptionKind::text, "text", "of the log lines on standard error", "FORMAT", INT64_MIN, INT64_MAX,
+      {"log-format",
+       OptionKind::text,
+       "text",
+       "of the log lines on standard error",
+       "FORMAT",
+       INT64_MIN,
+       INT64_MAX,
        {"text", "json"}},
-      {"log-level", OptionKind::text, "info", "least level that is logged", "LEVEL", INT64_MIN, INT64_MAX,
+      {"log-level",
+       OptionKind::text,
+       "info",
+       "least level that is logged",
+       "LEVEL",
+       INT64_MIN,
+       INT64_MAX,
        {"debug", "info", "warn", "error"}},
       {"allow-http", OptionKind::repeated, "", "not in this version", "PREFIX"},
       {"metrics", OptionKind::text, "", "not in this version", "HOST:PORT"},
@@ -90,11 +117,13 @@ AgentConfig configuration(const Options& options) {
   config.name = options.text("name");
   if (config.name.empty()) {
     char suffix[16];
-    std::snprintf(suffix, sizeof suffix, "-%06x", static_cast<unsigned>(config.incarnation.value & 0xFFFFFFU));
+    std::snprintf(suffix, sizeof suffix, "-%06x",
+                  static_cast<unsigned>(config.incarnation.value & 0xFFFFFFU));
     config.name = host_name() + suffix;
   }
   config.dispatch = config.execute = false;
-  for (const std::string& role : options.list("roles")) (role == "dispatch" ? config.dispatch : config.execute) = true;
+  for (const std::string& role : options.list("roles"))
+    (role == "dispatch" ? config.dispatch : config.execute) = true;
   config.queues = options.list("queues");
   config.concurrency = static_cast<int>(options.integer("concurrency"));
   const auto prefetch = static_cast<int>(options.integer("prefetch"));
@@ -127,7 +156,8 @@ AgentPorts ports(WorkerPool& pool, std::unique_ptr<AgentNode>& node, CrashPoints
   AgentPorts p;
   p.run = [&pool, &node](Execution execution) {
     pool.run(std::move(execution), [&node](const AttemptRef& ref, HandlerResult result) {
-      node->handler_done(ref, {result.succeeded, result.retryable, std::move(result.error), std::move(result.result)});
+      node->handler_done(
+          ref, {result.succeeded, result.retryable, std::move(result.error), std::move(result.result)});
     });
   };
   p.stop = [&pool](const AttemptRef& ref, const std::string& reason) { pool.cancel(ref, reason); };
@@ -150,7 +180,8 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
   }
   const AgentConfig config = configuration(options);
   const BuiltinConfig builtins{options.text("append-dir"), options.list("allow-exec")};
-  if (const Status registered = register_builtins(handlers, builtins); !registered) leave(1, registered.error().what);
+  if (const Status registered = register_builtins(handlers, builtins); !registered)
+    leave(1, registered.error().what);
 
   AsioLoop loop;
   std::unique_ptr<AgentNode> node;
@@ -173,7 +204,8 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
   loop.post([&node] { node->start(); });
   loop.run();
   log(LogLevel::info, "agent", "leaving");
-  // A handler that does not stop must not keep the process: its attempt was handed back or will be declared lost.
+  // A handler that does not stop must not keep the process: its attempt was handed back or will be declared
+  // lost.
   if (!pool.stop(seconds{1})) ::_exit(0);
   return 0;
 }

@@ -1,6 +1,7 @@
 // An agent as a program: flags, connections, handlers, orderly leaving.
 //
-// A program of your own calls run_agent() from main() with its handlers in `handlers`; the built-in ones are added.
+// A program of your own calls run_agent() from main() with its handlers in `handlers`; the built-in ones are
+// added.
 #pragma once
 
 #include "agent/handlers/handler.h"

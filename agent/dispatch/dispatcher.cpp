@@ -111,10 +111,11 @@ void Dispatcher::settled(const std::vector<SettledPublish>& results) {
 // ------------------------------------------------------------------------------------------------------
 
 void Dispatcher::tick(MonoTime now) {
-  const bool any = std::any_of(holdings_.begin(), holdings_.end(), [](const auto& h) { return !h.second.revoking; });
+  const bool any =
+      std::any_of(holdings_.begin(), holdings_.end(), [](const auto& h) { return !h.second.revoking; });
   if (now < trusted_until_ || !any) return;
-  // The lease may have ended without our hearing of it: nothing of it may be published any more.  A server that has
-  // not noticed anything must be told, or it would wait for us for ever.
+  // The lease may have ended without our hearing of it: nothing of it may be published any more.  A server
+  // that has not noticed anything must be told, or it would wait for us for ever.
   let_go_of_all();
 }
 
@@ -138,7 +139,8 @@ DispatchEffects Dispatcher::take(MonoTime now) {
 
 std::optional<MonoTime> Dispatcher::next_wakeup() const {
   std::optional<MonoTime> next;
-  const bool any = std::any_of(holdings_.begin(), holdings_.end(), [](const auto& h) { return !h.second.revoking; });
+  const bool any =
+      std::any_of(holdings_.begin(), holdings_.end(), [](const auto& h) { return !h.second.revoking; });
   if (any) next = trusted_until_;
   const bool may_publish =
       linked_ && !await_first_lease_ && broker_usable_ && open_.size() < limits::kPublishWindow;

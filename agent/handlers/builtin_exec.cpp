@@ -77,7 +77,8 @@ HandlerResult failure(const std::string& program, const ProcessEnd& end) {
 }
 
 // The cleaned outputs, cut to `most` bytes each.
-Json result_json(const ProcessEnd& end, const std::string& output, const std::string& error_output, std::size_t most) {
+Json result_json(const ProcessEnd& end, const std::string& output, const std::string& error_output,
+                 std::size_t most) {
   const std::string kept_output = clean_text(output, most);
   const std::string kept_error_output = clean_text(error_output, most);
   return {{"exit_code", WEXITSTATUS(end.status)},

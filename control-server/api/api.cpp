@@ -22,7 +22,8 @@ Router make_router(Api& api) {
 bool body_is_optional(std::string_view target) {
   const auto path = target.substr(0, target.find('?'));
   if (!path.starts_with("/v1/") || std::count(path.begin(), path.end(), '/') != 4) return false;
-  return path.ends_with("/cancel") || path.ends_with("/retry") || path.ends_with("/drain") || path.ends_with("/resume");
+  return path.ends_with("/cancel") || path.ends_with("/retry") || path.ends_with("/drain") ||
+         path.ends_with("/resume");
 }
 
 std::size_t max_request_body(std::string_view method, std::string_view target) {

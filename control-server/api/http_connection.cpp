@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/asio/write.hpp>
 #include <cstring>
-#include <random>
 
 #include "common/base/assert.h"
 #include "common/base/ids.h"
@@ -35,11 +34,7 @@ std::string_view HttpHub::date() {
 
 std::string HttpHub::next_request_id() {
   static constexpr char kHex[] = "0123456789abcdef";
-  if (id_count_ == 0) {
-    std::random_device device;
-    id_seed_ = std::uint64_t{device()} << 32 | device();
-  }
-  std::uint64_t id = mix(id_seed_ + ++id_count_);
+  std::uint64_t id = mix(config.request_id_seed + ++id_count_);
   std::string text(16, '0');
   for (char& c : text) {
     c = kHex[id & 15U];

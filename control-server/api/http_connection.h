@@ -34,7 +34,6 @@ struct HttpHub {
  private:
   std::int64_t date_s_ = -1;
   std::string date_;
-  std::uint64_t id_seed_ = 0;
   std::uint64_t id_count_ = 0;
 };
 

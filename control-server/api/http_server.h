@@ -31,6 +31,7 @@ struct HttpConfig {
   Duration sweep_time = milliseconds{250};  // how exactly deadlines are kept
   std::size_t connections = limits::kHttpConnections;
   std::size_t body_bytes = 256U << 20;  // of all request bodies at once
+  std::uint64_t request_id_seed = 0;    // request ids of two servers should not collide
   // Names a Host header may carry, lower case, without port; empty = any.  See loopback_hosts().
   std::vector<std::string> allowed_hosts;
 };

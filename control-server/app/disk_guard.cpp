@@ -40,7 +40,8 @@ bool DiskGuard::low() {
   // Twice as much must be free again before new work is taken, so that the answer does not flicker.
   const bool now = available < (low_ ? 2 * reserve_ : reserve_);
   if (now != low_) {
-    log(now ? LogLevel::error : LogLevel::info, "disk", now ? "nearly full: new work is refused" : "room again",
+    log(now ? LogLevel::error : LogLevel::info, "disk",
+        now ? "nearly full: new work is refused" : "room again",
         {{"available_bytes", available}, {"reserve_bytes", reserve_}});
   }
   low_ = now;

@@ -1,7 +1,8 @@
-// Watches the disk under the store: below a reserve new work is refused, so that running work can be recorded.
+// Watches the disk under the store: below a reserve new work is refused, so that running work can be
+// recorded.
 //
-// Operation.  Besides the threshold a ballast file holds blocks for the moment when the disk is full all the same
-// (somebody else filled it): it is given up then, and taken again when there is room.  Loop thread.
+// Operation.  Besides the threshold a ballast file holds blocks for the moment when the disk is full all the
+// same (somebody else filled it): it is given up then, and taken again when there is room.  Loop thread.
 #pragma once
 
 #include <cstdint>

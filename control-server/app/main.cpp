@@ -14,26 +14,46 @@ using duly::OptionKind;
 duly::OptionTable table() {
   duly::OptionTable t;
   t.program = "duly-server";
-  t.summary = "the control server of Duly: owns the command store, leases shards to agents, serves the HTTP API";
+  t.summary =
+      "the control server of Duly: owns the command store, leases shards to agents, serves the HTTP API";
   t.options = {
       {"http", OptionKind::text, "127.0.0.1:8080", "HTTP API, dashboard, metrics", "HOST:PORT"},
       {"link", OptionKind::text, "127.0.0.1:7070", "where agents connect", "HOST:PORT"},
       {"data", OptionKind::text, "./duly-data", "folder of the store (duly.db)", "DIR"},
-      {"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS", "URL"},
+      {"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS",
+       "URL"},
       {"amqp-ca", OptionKind::text, "", "amqps: who may have signed the broker's certificate", "FILE"},
-      {"queue-type", OptionKind::text, "quorum", "of the queues that are declared", "TYPE", INT64_MIN, INT64_MAX,
+      {"queue-type",
+       OptionKind::text,
+       "quorum",
+       "of the queues that are declared",
+       "TYPE",
+       INT64_MIN,
+       INT64_MAX,
        {"quorum", "classic"}},
       {"shards", OptionKind::integer, "64", "of a new store; cannot be changed later", "N", 1, 4096},
-      {"lease-ttl-ms", OptionKind::integer, "5000", "an agent silent for this long has lost its shards", "N", 200,
-       3'600'000},
-      {"max-queued", OptionKind::integer, "10000", "most commands of one queue that wait unstarted in the broker", "N", 1,
-       10'000'000},
+      {"lease-ttl-ms", OptionKind::integer, "5000", "an agent silent for this long has lost its shards", "N",
+       200, 3'600'000},
+      {"max-queued", OptionKind::integer, "10000",
+       "most commands of one queue that wait unstarted in the broker", "N", 1, 10'000'000},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"insecure", OptionKind::toggle, "false", "allow addresses beyond loopback without authentication"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
-      {"log-format", OptionKind::text, "text", "of the log lines on standard error", "FORMAT", INT64_MIN, INT64_MAX,
+      {"log-format",
+       OptionKind::text,
+       "text",
+       "of the log lines on standard error",
+       "FORMAT",
+       INT64_MIN,
+       INT64_MAX,
        {"text", "json"}},
-      {"log-level", OptionKind::text, "info", "least level that is logged", "LEVEL", INT64_MIN, INT64_MAX,
+      {"log-level",
+       OptionKind::text,
+       "info",
+       "least level that is logged",
+       "LEVEL",
+       INT64_MIN,
+       INT64_MAX,
        {"debug", "info", "warn", "error"}},
       {"api-keys", OptionKind::text, "", "not in this version", "FILE"},
       {"agent-token-file", OptionKind::text, "", "not in this version", "FILE"},
@@ -54,7 +74,8 @@ duly::HostPort address(const duly::Options& options, const char* flag) {
   if (!parsed) leave(2, options.source(flag) + ": " + parsed.error().what);
   if (!duly::is_loopback(parsed->host) && !options.on("insecure")) {
     leave(1, "--" + std::string(flag) + " " + options.text(flag) +
-                 " is reachable from other machines, and this version has no authentication: refused without --insecure");
+                 " is reachable from other machines, and this version has no authentication: refused without "
+                 "--insecure");
   }
   return *parsed;
 }
@@ -86,7 +107,8 @@ void configure_logging(const duly::Options& options) {
   for (int i = 0; i < 4; ++i) {
     if (options.text("log-level") == kNames[i]) level = static_cast<duly::LogLevel>(i);
   }
-  duly::configure_log(options.text("log-format") == "json" ? duly::LogFormat::json : duly::LogFormat::text, level);
+  duly::configure_log(options.text("log-format") == "json" ? duly::LogFormat::json : duly::LogFormat::text,
+                      level);
 }
 
 }  // namespace

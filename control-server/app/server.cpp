@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <random>
 #include <utility>
 
 #include "common/base/log.h"
@@ -43,9 +44,8 @@ Status Server::open() {
 }
 
 void Server::start_engine() {
-  crash_ = std::make_unique<CrashPoints>(server_crash_points(), [this](Duration pause) {
-    loop_.post([this, pause] { disconnect(pause); });
-  });
+  crash_ = std::make_unique<CrashPoints>(
+      server_crash_points(), [this](Duration pause) { loop_.post([this, pause] { disconnect(pause); }); });
   EngineConfig engine = config_.engine;
   if (config_.fault_injection) {
     engine.before_commit = [this] { crash_->pass("store.before-commit"); };
@@ -54,13 +54,16 @@ void Server::start_engine() {
   EnginePorts ports;
   ports.release = [this](std::vector<Effect>&& effects) {
     if (effects.empty()) return;
-    loop_.post([this, batch = std::make_shared<std::vector<Effect>>(std::move(effects))] { release(std::move(*batch)); });
+    loop_.post([this, batch = std::make_shared<std::vector<Effect>>(std::move(effects))] {
+      release(std::move(*batch));
+    });
   };
   ports.refused_full = [this](std::vector<ReplyTo>&& replies) {
     loop_.post([this, replies = std::move(replies)] { refused_full(replies); });
   };
   ports.fatal = [](const Error& error) {
-    log(LogLevel::error, "server", "the store failed; ending so that recovery can decide", {{"error", error.what}});
+    log(LogLevel::error, "server", "the store failed; ending so that recovery can decide",
+        {{"error", error.what}});
     ::_exit(kFatalStore);
   };
   host_ = std::make_unique<EngineHost>(engine_loop_, *store_, std::move(engine), std::move(ports));
@@ -77,6 +80,7 @@ Status Server::listen() {
   api_->link_listening = [this] { return listener_ != nullptr; };
   router_ = std::make_unique<Router>(make_router(*api_));
   HttpConfig http;
+  http.request_id_seed = std::uint64_t{std::random_device{}()} << 32;
   if (!config_.any_host) http.allowed_hosts = loopback_hosts();
   HttpHandlers handlers;
   handlers.handle = [this](HttpRequest request, Respond respond) {
@@ -84,19 +88,23 @@ Status Server::listen() {
   };
   handlers.max_body = max_request_body;
   handlers.body_optional = body_is_optional;
-  auto server = HttpServer::listen(loop_, config_.http.host, config_.http.port, std::move(http), std::move(handlers));
+  auto server =
+      HttpServer::listen(loop_, config_.http.host, config_.http.port, std::move(http), std::move(handlers));
   if (!server) return Error{server.error().code, "--http: " + server.error().what};
   http_ = std::move(*server);
-  auto listener = AsioListener::open(loop_, config_.link.host, config_.link.port,
-                                     [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
+  auto listener =
+      AsioListener::open(loop_, config_.link.host, config_.link.port,
+                         [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
   if (!listener) return Error{listener.error().code, "--link: " + listener.error().what};
   listener_ = std::move(*listener);
   config_.link.port = listener_->port();
   engine_loop_.post([this] { host_->start(); });
   engine_thread_ = std::thread([this] { engine_loop_.run(); });
   log(LogLevel::info, "server", "ready",
-      {{"http", format_host_port({config_.http.host, http_->port()})}, {"link", format_host_port(config_.link)},
-       {"data", folder_->path()}, {"shards", store_->shards()}});
+      {{"http", format_host_port({config_.http.host, http_->port()})},
+       {"link", format_host_port(config_.link)},
+       {"data", folder_->path()},
+       {"shards", store_->shards()}});
   return ok_status();
 }
 
@@ -110,7 +118,8 @@ void Server::start_broker() {
   };
   events.publisher_blocked = [](bool) {};
   events.settled = [this](const std::vector<SettledPublish>& results) {
-    for (const SettledPublish& result : results) tell_engine(DeadLetterSettled{result.ticket, result.outcome});
+    for (const SettledPublish& result : results)
+      tell_engine(DeadLetterSettled{result.ticket, result.outcome});
   };
   events.consumer_up = [] {};
   events.consumer_down = [] {};
@@ -127,7 +136,8 @@ void Server::tell_engine(Input input) {
   loop_.at(loop_.now() + milliseconds{10}, [this, again = std::move(input)] { tell_engine(again); });
 }
 
-// ---- effects ---------------------------------------------------------------------------------------------------
+// ---- effects
+// ---------------------------------------------------------------------------------------------------
 
 void Server::release(std::vector<Effect>&& effects) {
   for (Effect& effect : effects) perform(effect);
@@ -153,7 +163,8 @@ void Server::perform(Effect& effect) {
 void Server::refused_full(const std::vector<ReplyTo>& replies) {
   disk_->full();
   for (const ReplyTo reply : replies) {
-    desk_->deliver({reply, Problem{507, "Insufficient storage", "the disk is full: nothing of this was stored", "", 0}});
+    desk_->deliver(
+        {reply, Problem{507, "Insufficient storage", "the disk is full: nothing of this was stored", "", 0}});
   }
   // The engine has begun again from the store: what it knew of the world has to be told anew.
   links_->close_all("the server begins again after a full disk");
@@ -166,7 +177,8 @@ void Server::watch_disk() {
   loop_.at(loop_.now() + kDiskEvery, [this] { watch_disk(); });
 }
 
-// ---- crash simulation ------------------------------------------------------------------------------------------
+// ---- crash simulation
+// ------------------------------------------------------------------------------------------
 
 void Server::strike(const Strike& strike) {
   if (const Status armed = crash_->arm(strike); !armed) {
@@ -183,8 +195,9 @@ void Server::disconnect(Duration pause) {
 
 void Server::listen_for_links() {
   if (finished_) return;
-  auto listener = AsioListener::open(loop_, config_.link.host, config_.link.port,
-                                     [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
+  auto listener =
+      AsioListener::open(loop_, config_.link.host, config_.link.port,
+                         [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
   if (listener) {
     listener_ = std::move(*listener);
   } else {
@@ -192,7 +205,8 @@ void Server::listen_for_links() {
   }
 }
 
-// ---- leaving ---------------------------------------------------------------------------------------------------
+// ---- leaving
+// ---------------------------------------------------------------------------------------------------
 
 void Server::drain() {
   log(LogLevel::info, "server", "draining");

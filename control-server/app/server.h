@@ -1,5 +1,5 @@
-// The control server as a process: the engine on its thread, HTTP, link and broker on the other, and the wires
-// between them.
+// The control server as a process: the engine on its thread, HTTP, link and broker on the other, and the
+// wires between them.
 //
 // Concurrency.  The I/O loop's thread (main) makes it, runs it and destroys it.
 #pragma once

@@ -226,7 +226,8 @@ void Engine::on(QueueInspected& input) {
   if (again == 0) return;
   stats_.republished += static_cast<std::uint64_t>(again);
   // Each round that brings nothing doubles the wait before the next, so duplicates cannot pile up.
-  info.suspect_after = std::min(info.suspect_after * 2, std::max<Duration>(config_.lease_ttl, limits::kQueuedSuspect));
+  info.suspect_after =
+      std::min(info.suspect_after * 2, std::max<Duration>(config_.lease_ttl, limits::kQueuedSuspect));
   log(LogLevel::warn, "engine", "queued commands are not in the broker; publishing again",
       {{"queue", input.depth.queue}, {"commands", again}});
 }

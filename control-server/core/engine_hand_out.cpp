@@ -99,9 +99,9 @@ std::optional<HandOutItem> Engine::prepare(const WindowEntry& entry, LaneKey lan
   return item;
 }
 
-// One at a time per key, in order of (due, id): only the first of the live ones may go, and only when none is out.
-// Who is refused leaves the window; it comes back when the command before it has ended (release_key), so that one
-// must be known to the window whenever somebody is refused for its sake.
+// One at a time per key, in order of (due, id): only the first of the live ones may go, and only when none is
+// out. Who is refused leaves the window; it comes back when the command before it has ended (release_key), so
+// that one must be known to the window whenever somebody is refused for its sake.
 bool Engine::key_allows(const WindowEntry& entry) {
   const std::int64_t hash = entry.row.key_hash;
   if (hash == 0 || entry.republish) return true;

@@ -76,8 +76,8 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
   for (const Input& input : inputs) {
     if (const ReplyTo reply = Engine::reply_of(input); reply != 0) replies.push_back(reply);
   }
-  // Memory ran ahead of the store: begin again from what the store has, and not at once, for a sweep that finds the
-  // disk full again must not turn into a spin.
+  // Memory ran ahead of the store: begin again from what the store has, and not at once, for a sweep that
+  // finds the disk full again must not turn into a spin.
   quiet_until_ = loop_.now() + kFullPause;
   engine_ = std::make_unique<Engine>(store_, config_, loop_.moment());
   ports_.refused_full(std::move(replies));

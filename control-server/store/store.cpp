@@ -57,8 +57,9 @@ Status Store::load(const StoreOptions& options) {
                                   std::to_string(shards_) + " shards, which cannot be changed"};
   }
   generation_ = meta("generation", 1);
-  // Recovery may have brought back a transaction whose sync had failed.  Nobody may be told of it before it is on
-  // disk, also not by an answer that needs no commit of its own: so every start begins with a synced commit.
+  // Recovery may have brought back a transaction whose sync had failed.  Nobody may be told of it before it
+  // is on disk, also not by an answer that needs no commit of its own: so every start begins with a synced
+  // commit.
   set_meta("starts", meta("starts", 0) + 1);
   load_names();
   load_counters();

@@ -56,12 +56,14 @@ std::optional<std::uint64_t> run_seed(std::uint64_t seed, duly::sim::WorldCounts
 void print_total(std::uint64_t seeds, const duly::sim::WorldCounts& t) {
   const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf(
-      "%llu seeds, %lld virtual seconds: %llu accepted, %llu runs; %llu agents and %llu servers died (%llu power losses),"
-      " %llu broker faults, %llu full disks; %llu attempts lost, %llu duplicates refused, %llu stale marks and %llu stale"
+      "%llu seeds, %lld virtual seconds: %llu accepted, %llu runs; %llu agents and %llu servers died (%llu "
+      "power losses),"
+      " %llu broker faults, %llu full disks; %llu attempts lost, %llu duplicates refused, %llu stale marks "
+      "and %llu stale"
       " results refused, %llu republished\n",
-      n(seeds), static_cast<long long>(t.virtual_ms / 1000), n(t.accepted), n(t.runs), n(t.agent_deaths), n(t.server_deaths),
-      n(t.power_losses), n(t.broker_faults), n(t.fulls), n(t.lost_attempts), n(t.refused_permits), n(t.stale_marks),
-      n(t.stale_results), n(t.republished));
+      n(seeds), static_cast<long long>(t.virtual_ms / 1000), n(t.accepted), n(t.runs), n(t.agent_deaths),
+      n(t.server_deaths), n(t.power_losses), n(t.broker_faults), n(t.fulls), n(t.lost_attempts),
+      n(t.refused_permits), n(t.stale_marks), n(t.stale_results), n(t.republished));
 }
 
 }  // namespace
@@ -72,7 +74,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: duly_sim [--seeds N] [--first S] [--seed S] [--quiet]\n");
     return 2;
   }
-  duly::configure_log(duly::LogFormat::text, arguments->single ? duly::LogLevel::debug : duly::LogLevel::error);
+  duly::configure_log(duly::LogFormat::text,
+                      arguments->single ? duly::LogLevel::debug : duly::LogLevel::error);
   duly::sim::WorldCounts total;
   std::uint64_t failed = 0;
   for (std::uint64_t i = 0; i < arguments->seeds; ++i) {
@@ -89,7 +92,8 @@ int main(int argc, char** argv) {
       }
     }
     if (!arguments->quiet && i % 50 == 49) {
-      std::printf("%llu seeds, %llu failed\n", static_cast<unsigned long long>(i + 1), static_cast<unsigned long long>(failed));
+      std::printf("%llu seeds, %llu failed\n", static_cast<unsigned long long>(i + 1),
+                  static_cast<unsigned long long>(failed));
       std::fflush(stdout);
     }
     if (failed >= 10) break;

@@ -7,7 +7,8 @@ namespace duly::sim {
 namespace {
 
 constexpr std::int64_t kSector = 512;
-constexpr sqlite3_int64 kSomeDay = 212'000'000'000'000;  // milliseconds since the Julian epoch; nothing depends on it
+constexpr sqlite3_int64 kSomeDay =
+    212'000'000'000'000;  // milliseconds since the Julian epoch; nothing depends on it
 
 std::string next_name() {
   static int number = 0;
@@ -32,7 +33,8 @@ struct CrashFile {
   static int read(sqlite3_file* f, void* out, int size, sqlite3_int64 offset) {
     const std::string& content = (*of(f).file)->content;
     const auto at = static_cast<std::size_t>(offset);
-    const std::size_t have = at < content.size() ? std::min<std::size_t>(content.size() - at, static_cast<std::size_t>(size)) : 0;
+    const std::size_t have =
+        at < content.size() ? std::min<std::size_t>(content.size() - at, static_cast<std::size_t>(size)) : 0;
     if (have > 0) std::memcpy(out, content.data() + at, have);
     if (have == static_cast<std::size_t>(size)) return SQLITE_OK;
     std::memset(static_cast<char*>(out) + have, 0, static_cast<std::size_t>(size) - have);
@@ -60,7 +62,8 @@ struct CrashFile {
     while (extend != 0 && static_cast<int>(regions.size()) <= region) {
       regions.push_back(std::make_unique<char[]>(static_cast<std::size_t>(size)));
     }
-    *out = region < static_cast<int>(regions.size()) ? regions[static_cast<std::size_t>(region)].get() : nullptr;
+    *out =
+        region < static_cast<int>(regions.size()) ? regions[static_cast<std::size_t>(region)].get() : nullptr;
     return SQLITE_OK;
   }
   static int map_lock(sqlite3_file*, int, int, int) { return SQLITE_OK; }
@@ -73,13 +76,25 @@ struct CrashFile {
 
 namespace {
 
-constexpr sqlite3_io_methods kMethods = {
-    2,
-    CrashFile::close,      CrashFile::read,     CrashFile::write,          CrashFile::truncate,
-    CrashFile::sync,       CrashFile::file_size, CrashFile::lock,          CrashFile::lock,
-    CrashFile::check_lock, CrashFile::control,  CrashFile::sector,         CrashFile::characteristics,
-    CrashFile::map,        CrashFile::map_lock, CrashFile::barrier,        CrashFile::unmap,
-    nullptr,               nullptr};
+constexpr sqlite3_io_methods kMethods = {2,
+                                         CrashFile::close,
+                                         CrashFile::read,
+                                         CrashFile::write,
+                                         CrashFile::truncate,
+                                         CrashFile::sync,
+                                         CrashFile::file_size,
+                                         CrashFile::lock,
+                                         CrashFile::lock,
+                                         CrashFile::check_lock,
+                                         CrashFile::control,
+                                         CrashFile::sector,
+                                         CrashFile::characteristics,
+                                         CrashFile::map,
+                                         CrashFile::map_lock,
+                                         CrashFile::barrier,
+                                         CrashFile::unmap,
+                                         nullptr,
+                                         nullptr};
 
 }  // namespace
 
@@ -126,7 +141,8 @@ void CrashVfs::power_loss() {
         apply(file->durable, write, write.data.size());
       } else if (fate == 2 && !write.truncate) {
         const std::uint64_t sectors = write.data.size() / static_cast<std::size_t>(kSector);
-        apply(file->durable, write, static_cast<std::size_t>(rng_.below(sectors + 1)) * static_cast<std::size_t>(kSector));
+        apply(file->durable, write,
+              static_cast<std::size_t>(rng_.below(sectors + 1)) * static_cast<std::size_t>(kSector));
         ++counts_.lost_writes;
       } else {
         ++counts_.lost_writes;

@@ -1,10 +1,10 @@
 // A disk for the real SQLite that forgets what was not synced.
 //
-// Operation.  Registers a VFS under a name of its own; files live in memory.  Every write since the last sync of a
-// file is remembered; power_loss() keeps a subset of them drawn from the seed, whole, torn at a sector, or not at
-// all.  A process crash without power loss keeps everything.  Faults: syncs that fail, writes that fail, a size beyond
-// which the disk is full.  Source of the method: SQLite's src/test6.c.
-// Concurrency.  One thread, and no connection may be open across power_loss().
+// Operation.  Registers a VFS under a name of its own; files live in memory.  Every write since the last sync
+// of a file is remembered; power_loss() keeps a subset of them drawn from the seed, whole, torn at a sector,
+// or not at all.  A process crash without power loss keeps everything.  Faults: syncs that fail, writes that
+// fail, a size beyond which the disk is full.  Source of the method: SQLite's src/test6.c. Concurrency.  One
+// thread, and no connection may be open across power_loss().
 #pragma once
 
 #include <sqlite3.h>
@@ -28,8 +28,8 @@ class CrashVfs {
 
   [[nodiscard]] const std::string& name() const { return name_; }
 
-  // The process that has files open is dead: what it still does (closing its connection, which would checkpoint)
-  // has no effect until thaw().
+  // The process that has files open is dead: what it still does (closing its connection, which would
+  // checkpoint) has no effect until thaw().
   void freeze() { frozen_ = true; }
   void thaw() { frozen_ = false; }
   void power_loss();

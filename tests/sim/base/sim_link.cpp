@@ -106,7 +106,9 @@ void SimNet::tell_closed(const PipePtr& pipe, int end, const std::string& reason
   });
 }
 
-void SimNet::block(const std::string& node, bool to_server, bool to_node) { blocked_[node] = {to_server, to_node}; }
+void SimNet::block(const std::string& node, bool to_server, bool to_node) {
+  blocked_[node] = {to_server, to_node};
+}
 
 void SimNet::heal() {
   blocked_.clear();

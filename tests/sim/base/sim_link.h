@@ -1,7 +1,7 @@
 // A network for links on a SimLoop: ordered connections that can be delayed, cut, or lose one direction.
 //
-// The contract is that of Link: frames whole and in order, or the link breaks.  A frame travels as its bytes, through
-// the real encoder and decoder.
+// The contract is that of Link: frames whole and in order, or the link breaks.  A frame travels as its bytes,
+// through the real encoder and decoder.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,7 @@ class SimNet {
     Link::Events events[2];
     bool started[2] = {false, false};
     bool alive[2] = {true, true};
-    MonoTime last[2]{};  // arrival of the last frame towards that end
+    MonoTime last[2]{};                 // arrival of the last frame towards that end
     std::vector<std::string> early[2];  // arrived before start()
     FrameDecoder decoder[2];
   };

@@ -15,7 +15,8 @@ NewCommand World::draw_command() {
   int kind = 0;
   if (plan_.hangs && rng_.chance(0.05)) kind = 1;
   if (plan_.poison && rng_.chance(0.03)) kind = rng_.chance(0.5) ? 2 : 3;
-  spec.payload = make_bytes("[" + std::to_string(fails) + "," + std::to_string(ms) + "," + std::to_string(kind) + "]");
+  spec.payload =
+      make_bytes("[" + std::to_string(fails) + "," + std::to_string(ms) + "," + std::to_string(kind) + "]");
   if (rng_.chance(0.5)) spec.delay_ms = rng_.between(0, 5000);
   spec.priority = static_cast<int>(rng_.between(0, 9));
   if (plan_.keys && rng_.chance(0.4)) spec.key = "key-" + std::to_string(rng_.below(3));
@@ -74,7 +75,8 @@ void World::act_on_some_command() {
     input = RescheduleCommand{reply, "client", id, to_ms(loop_.wall()) + rng_.between(-1000, 4000)};
     action = "reschedule";
   } else {
-    input = UnassignShard{reply, "client", static_cast<int>(rng_.below(static_cast<std::uint64_t>(plan_.shards)))};
+    input = UnassignShard{reply, "client",
+                          static_cast<int>(rng_.below(static_cast<std::uint64_t>(plan_.shards)))};
     action = "unassign";
   }
   if (server_->submit(std::move(input))) pending_[reply] = Pending{{}, id, action, loop_.now()};

@@ -28,7 +28,8 @@ struct Ledger {
   void start(AttemptRef ref, MonoTime now) {
     ++runs;
     if (!starts.emplace(ref, Start{now}).second) {
-      throw Violation{"I2: " + format_command_id(ref.id) + " attempt " + std::to_string(ref.attempt) + " ran twice"};
+      throw Violation{"I2: " + format_command_id(ref.id) + " attempt " + std::to_string(ref.attempt) +
+                      " ran twice"};
     }
   }
   void end(AttemptRef ref, bool ok) { starts.at(ref).ended_ok = ok; }
@@ -36,10 +37,10 @@ struct Ledger {
 
 // What one client request is known to have done.
 struct ClientFacts {
-  std::set<CommandId> accepted;                        // answered 2xx
-  std::map<std::string, std::set<CommandId>> by_key;   // I8: one id per idempotency key
-  std::map<CommandId, std::string> keyed;              // ordering key of accepted commands
-  std::set<CommandId> cancelled;                       // answered 2xx
+  std::set<CommandId> accepted;                       // answered 2xx
+  std::map<std::string, std::set<CommandId>> by_key;  // I8: one id per idempotency key
+  std::map<CommandId, std::string> keyed;             // ordering key of accepted commands
+  std::set<CommandId> cancelled;                      // answered 2xx
   std::set<CommandId> redriven;
 };
 

@@ -76,10 +76,14 @@ class NodeBroker final : public Broker {
     events.inspected = node_.wrap(std::move(e.inspected));
     inner_.start(std::move(events));
   }
-  void publish(PublishTicket ticket, AmqpMessage message) override { inner_.publish(ticket, std::move(message)); }
+  void publish(PublishTicket ticket, AmqpMessage message) override {
+    inner_.publish(ticket, std::move(message));
+  }
   void consume(const std::string& queue, int prefetch) override { inner_.consume(queue, prefetch); }
   void cancel_consumers() override { inner_.cancel_consumers(); }
-  void settle(std::uint64_t generation, std::uint64_t tag, Settle how) override { inner_.settle(generation, tag, how); }
+  void settle(std::uint64_t generation, std::uint64_t tag, Settle how) override {
+    inner_.settle(generation, tag, how);
+  }
   void inspect(const std::string& queue) override { inner_.inspect(queue); }
   void ensure_queue(const std::string& queue) override { inner_.ensure_queue(queue); }
   void drop_connections(Duration pause) override { inner_.drop_connections(pause); }

@@ -7,7 +7,12 @@ namespace duly::sim {
 
 SimAgent::SimAgent(SimLoop& loop, SimNet& net, SimRabbit& rabbit, Ledger& ledger, Config config,
                    std::function<void()> died)
-    : loop_(loop), net_(net), rabbit_(rabbit), ledger_(ledger), config_(std::move(config)), died_(std::move(died)) {}
+    : loop_(loop),
+      net_(net),
+      rabbit_(rabbit),
+      ledger_(ledger),
+      config_(std::move(config)),
+      died_(std::move(died)) {}
 
 void SimAgent::start(std::uint64_t incarnation) {
   process_ = std::make_shared<Process>(loop_, rabbit_);
@@ -22,15 +27,17 @@ void SimAgent::start(std::uint64_t incarnation) {
   ports.stop = [this](AttemptRef ref, const std::string& reason) { stop(ref, reason); };
   const LinkConnector inner = net_.connector(config_.name);
   const std::weak_ptr<Process> weak = process_;
-  const LinkConnector connector = [inner, weak](const std::function<void(std::unique_ptr<Link>, std::string)>& done) {
-    inner([weak, done](std::unique_ptr<Link> link, const std::string& error) {
-      const auto process = weak.lock();
-      if (!process) return;
-      if (link) link = std::make_unique<NodeLink>(process->node_loop, std::move(link));
-      done(std::move(link), error);
-    });
-  };
-  process_->node = std::make_unique<AgentNode>(process_->node_loop, connector, process_->broker, std::move(ports), config);
+  const LinkConnector connector =
+      [inner, weak](const std::function<void(std::unique_ptr<Link>, std::string)>& done) {
+        inner([weak, done](std::unique_ptr<Link> link, const std::string& error) {
+          const auto process = weak.lock();
+          if (!process) return;
+          if (link) link = std::make_unique<NodeLink>(process->node_loop, std::move(link));
+          done(std::move(link), error);
+        });
+      };
+  process_->node =
+      std::make_unique<AgentNode>(process_->node_loop, connector, process_->broker, std::move(ports), config);
   process_->node->start();
 }
 
@@ -74,7 +81,8 @@ void SimAgent::finish_later(AttemptRef ref, Duration after, bool ok) {
     const auto process = weak.lock();
     if (!process || process->running.erase(ref) == 0) return;
     ledger_.end(ref, ok);
-    process->node->handler_done(ref, {ok, true, ok ? "" : "failed as told", ok ? make_bytes("true") : nullptr});
+    process->node->handler_done(ref,
+                                {ok, true, ok ? "" : "failed as told", ok ? make_bytes("true") : nullptr});
   });
 }
 

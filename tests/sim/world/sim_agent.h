@@ -1,7 +1,8 @@
-// An agent in the simulator: the real node, dispatcher and executor; handlers whose behaviour the payload names.
+// An agent in the simulator: the real node, dispatcher and executor; handlers whose behaviour the payload
+// names.
 //
-// Payload "[fails, ms, kind]": the first `fails` attempts fail, each takes `ms`; kind 1 = the first attempt hangs
-// until it is stopped, 2 = the process dies when it starts the first attempt, 3 = dies every time.
+// Payload "[fails, ms, kind]": the first `fails` attempts fail, each takes `ms`; kind 1 = the first attempt
+// hangs until it is stopped, 2 = the process dies when it starts the first attempt, 3 = dies every time.
 #pragma once
 
 #include <functional>
@@ -24,7 +25,8 @@ class SimAgent {
     std::vector<std::string> queues;
   };
   // `died` is called when the process ends by itself (poison).
-  SimAgent(SimLoop& loop, SimNet& net, SimRabbit& rabbit, Ledger& ledger, Config config, std::function<void()> died);
+  SimAgent(SimLoop& loop, SimNet& net, SimRabbit& rabbit, Ledger& ledger, Config config,
+           std::function<void()> died);
 
   void start(std::uint64_t incarnation);
   void kill();

@@ -4,7 +4,8 @@
 
 namespace duly::sim {
 
-SimServer::SimServer(SimLoop& loop, SimNet& net, SimRabbit& rabbit, CrashVfs& disk, Config config, Hooks hooks)
+SimServer::SimServer(SimLoop& loop, SimNet& net, SimRabbit& rabbit, CrashVfs& disk, Config config,
+                     Hooks hooks)
     : loop_(loop), net_(net), rabbit_(rabbit), disk_(disk), config_(config), hooks_(std::move(hooks)) {}
 
 void SimServer::start() {

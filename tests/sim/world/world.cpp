@@ -8,8 +8,9 @@ namespace duly::sim {
 namespace {
 
 constexpr Duration kSampleEvery = milliseconds{250};
-// I7: after the faults heal, everything due ends within three lease TTLs and five seconds.  On top comes the work
-// itself: time-outs and backoff of the commands, and what a backlog needs on the slots there are (a key is one slot).
+// I7: after the faults heal, everything due ends within three lease TTLs and five seconds.  On top comes the
+// work itself: time-outs and backoff of the commands, and what a backlog needs on the slots there are (a key
+// is one slot).
 constexpr Duration kOwnTimes = seconds{12};
 constexpr Duration kLongestRun = milliseconds{2500};
 
@@ -32,10 +33,11 @@ World::World(std::uint64_t seed)
   for (int i = 0; i < plan_.agents; ++i) {
     const auto index = static_cast<std::size_t>(i);
     SimAgent::Config agent{"agent-" + std::to_string(i), plan_.concurrency, plan_.queues};
-    agents_.push_back(std::make_unique<SimAgent>(loop_, net_, rabbit_, ledger_, std::move(agent), [this, index] {
-      ++counts_.agent_deaths;
-      start_agent_later(index, rng_.between(milliseconds{50}, milliseconds{1500}));
-    }));
+    agents_.push_back(
+        std::make_unique<SimAgent>(loop_, net_, rabbit_, ledger_, std::move(agent), [this, index] {
+          ++counts_.agent_deaths;
+          start_agent_later(index, rng_.between(milliseconds{50}, milliseconds{1500}));
+        }));
   }
 }
 
@@ -45,11 +47,13 @@ std::uint64_t World::run() {
   net_.set_faults(plan_.net);
   rabbit_.set_faults(plan_.rabbit);
   server_->start();
-  for (std::size_t i = 0; i < agents_.size(); ++i) start_agent_later(i, rng_.between(Duration{1}, milliseconds{500}));
+  for (std::size_t i = 0; i < agents_.size(); ++i)
+    start_agent_later(i, rng_.between(Duration{1}, milliseconds{500}));
   to_submit_ = plan_.commands;
   every(plan_.hurt / (plan_.commands / 4 + 1), [this] { submit_some(); });
   every(kSampleEvery, [this] { sample_store(); });
   schedule_faults();
+  schedule_broker_faults();
   run_for(plan_.hurt);
   heal();
   run_until_settled(plan_.ttl * 3 + seconds{5} + kOwnTimes + backlog_time());
@@ -62,13 +66,15 @@ std::uint64_t World::run() {
 Duration World::backlog_time() {
   if (!server_->up()) return kLongestRun * plan_.commands;
   const Store& store = server_->store();
-  const std::int64_t open = store.count(State::scheduled) + store.count(State::queued) + store.count(State::running);
+  const std::int64_t open =
+      store.count(State::scheduled) + store.count(State::queued) + store.count(State::running);
   return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency);
 }
 
 WorldCounts World::counts() const { return counts_; }
 
-// ---- the loop --------------------------------------------------------------------------------------------------
+// ---- the loop
+// --------------------------------------------------------------------------------------------------
 
 void World::step() {
   server_wall_ = std::max(server_wall_, loop_.wall());
@@ -95,7 +101,8 @@ void World::run_until_settled(Duration limit) {
   run_for(milliseconds{500});  // answers and dead letters under way
 }
 
-// ---- faults ----------------------------------------------------------------------------------------------------
+// ---- faults
+// ----------------------------------------------------------------------------------------------------
 
 void World::every(Duration mean, std::function<void()> act) {
   if (mean.count() <= 0) return;
@@ -123,7 +130,8 @@ void World::schedule_faults() {
   fault(rates.agent_drain, [this] {
     const std::size_t index = rng_.below(agents_.size());
     if (!agents_[index]->up()) return;
-    agents_[index]->drain(milliseconds{800}, [this, index] { loop_.post([this, index] { restart_agent(index); }); });
+    agents_[index]->drain(milliseconds{800},
+                          [this, index] { loop_.post([this, index] { restart_agent(index); }); });
   });
   fault(rates.partition, [this, any_agent] {
     net_.block(any_agent().name(), rng_.chance(0.7), rng_.chance(0.7));
@@ -147,11 +155,18 @@ void World::schedule_faults() {
       server_->submit(DiskSpace{false});
     });
   });
+  fault(rates.wall_step, [this] { loop_.step_wall(rng_.between(seconds{-3}, seconds{3})); });
+  fault(rates.operator_action, [this] { act_on_some_command(); });
+}
+
+void World::schedule_broker_faults() {
+  const WorldPlan::Rates& rates = plan_.rates;
   const auto broker_back = [this] {
     loop_.at(loop_.now() + rng_.between(milliseconds{100}, seconds{3}), [this] { rabbit_.start(); });
   };
-  const auto broker_fault = [this, fault](Duration mean, std::function<void()> act) {
-    fault(mean, [this, act = std::move(act)] {
+  const auto broker_fault = [this](Duration mean, std::function<void()> act) {
+    every(mean, [this, act = std::move(act)] {
+      if (healing_) return;
       ++counts_.broker_faults;
       act();
     });
@@ -170,9 +185,12 @@ void World::schedule_faults() {
   });
   broker_fault(rates.broker_block, [this] {
     rabbit_.set_blocked(true);
-    loop_.at(loop_.now() + rng_.between(milliseconds{200}, seconds{8}), [this] { rabbit_.set_blocked(false); });
+    loop_.at(loop_.now() + rng_.between(milliseconds{200}, seconds{8}),
+             [this] { rabbit_.set_blocked(false); });
   });
-  const auto any_queue = [this] { return topology::execute_queue(plan_.queues[rng_.below(plan_.queues.size())]); };
+  const auto any_queue = [this] {
+    return topology::execute_queue(plan_.queues[rng_.below(plan_.queues.size())]);
+  };
   broker_fault(rates.queue_delete, [this, any_queue] { rabbit_.delete_queue(any_queue()); });
   broker_fault(rates.queue_purge, [this, any_queue] { rabbit_.purge_queue(any_queue()); });
   broker_fault(rates.stray, [this, any_queue] {
@@ -181,8 +199,6 @@ void World::schedule_faults() {
     message.type = "stray";
     rabbit_.inject(any_queue(), message);
   });
-  fault(rates.wall_step, [this] { loop_.step_wall(rng_.between(seconds{-3}, seconds{3})); });
-  fault(rates.operator_action, [this] { act_on_some_command(); });
 }
 
 void World::heal() {

@@ -1,7 +1,7 @@
 // The whole of Duly in one thread, from one seed: hurt it, heal it, let it settle, judge it.
 //
-// The seed draws the size of the world, which faults exist in this run and how often (swarm), and every event.
-// Oracles keep facts of their own (world/ledger.h) and compare the store with them.
+// The seed draws the size of the world, which faults exist in this run and how often (swarm), and every
+// event. Oracles keep facts of their own (world/ledger.h) and compare the store with them.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ struct WorldPlan {
   struct Rates {
     Duration agent_kill{}, agent_pause{}, agent_drain{}, partition{}, reset{};
     Duration server_kill{}, power_loss{}, commit_crash{}, sync_failure{}, disk_full{};
-    Duration broker_restart{}, broker_wipe{}, broker_pause{}, broker_block{}, queue_delete{}, queue_purge{}, stray{};
+    Duration broker_restart{}, broker_wipe{}, broker_pause{}, broker_block{}, queue_delete{}, queue_purge{},
+        stray{};
     Duration wall_step{}, operator_action{};
   } rates;
   bool poison = false, hangs = false, keys = false;
@@ -36,8 +37,10 @@ struct WorldPlan {
 };
 
 struct WorldCounts {
-  std::uint64_t accepted = 0, runs = 0, agent_deaths = 0, server_deaths = 0, power_losses = 0, broker_faults = 0;
-  std::uint64_t lost_attempts = 0, refused_permits = 0, stale_marks = 0, stale_results = 0, republished = 0, fulls = 0;
+  std::uint64_t accepted = 0, runs = 0, agent_deaths = 0, server_deaths = 0, power_losses = 0,
+                broker_faults = 0;
+  std::uint64_t lost_attempts = 0, refused_permits = 0, stale_marks = 0, stale_results = 0, republished = 0,
+                fulls = 0;
   std::int64_t virtual_ms = 0;
 
   void add(const WorldCounts& other);
@@ -53,12 +56,14 @@ class World {
   [[nodiscard]] WorldCounts counts() const;
 
  private:
-  // ---- running -----------------------------------------------------------------------------------------------
+  // ---- running
+  // -----------------------------------------------------------------------------------------------
   void run_for(Duration length);
   void run_until_settled(Duration limit);
   [[nodiscard]] Duration backlog_time();
   void every(Duration mean, std::function<void()> act);
   void schedule_faults();
+  void schedule_broker_faults();
   void heal();
   void step();
   void server_dies(SimServer::Death how);
@@ -66,14 +71,16 @@ class World {
   void start_agent_later(std::size_t index, Duration after);
   void restart_agent(std::size_t index);
 
-  // ---- the client --------------------------------------------------------------------------------------------
+  // ---- the client
+  // --------------------------------------------------------------------------------------------
   void submit_some();
   void resubmit_unknown();
   void act_on_some_command();
   void answered(const Answer& answer);
   NewCommand draw_command();
 
-  // ---- oracles -----------------------------------------------------------------------------------------------
+  // ---- oracles
+  // -----------------------------------------------------------------------------------------------
   void watch_sent(const SendMessage& message);
   void watch_start(AttemptRef ref);
   void sample_store();

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <charconv>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -85,7 +86,10 @@ class RawClient {
 };
 
 inline int status_of(const std::string& answer) {
-  return answer.starts_with("HTTP/1.1 ") ? std::atoi(answer.c_str() + 9) : 0;
+  int status = 0;
+  if (answer.starts_with("HTTP/1.1 "))
+    std::from_chars(answer.data() + 9, answer.data() + answer.size(), status);
+  return status;
 }
 inline std::string body_of(const std::string& answer) {
   const std::size_t at = answer.find("\r\n\r\n");
