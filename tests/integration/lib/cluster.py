@@ -82,15 +82,14 @@ class Cluster:
     def shards_even(self, seconds=15):
         """Every shard is held, by the live dispatching agents, evenly; the map."""
         def even():
-            live = [agent for agent in self.api.get("/v1/agents")["items"]
-                    if agent["state"] == "live" and "dispatch" in agent["roles"]]
-            running = {name for name, process in self.agents.items() if process.running() and not process.stopped}
+            agents = {agent["name"]: agent for agent in self.api.get("/v1/agents")["items"] if agent["state"] != "lost"}
             held = self.api.shard_map()
-            loads = collections.Counter({agent["name"]: 0 for agent in live})
+            loads = collections.Counter({name: 0 for name, agent in agents.items()
+                                         if agent["state"] == "live" and "dispatch" in agent["roles"]})
             loads.update(held.values())
+            running = {name for name, process in self.agents.items() if process.running() and not process.stopped}
             whole = len(held) == self.api.get("/v1/shards")["count"]
-            known = {agent["name"] for agent in self.api.get("/v1/agents")["items"] if agent["state"] != "lost"}
-            if whole and running <= known and max(loads.values()) - min(loads.values()) <= 1:
+            if whole and running <= set(agents) and max(loads.values()) - min(loads.values()) <= 1:
                 return held
             return None
         return eventually("the shards are spread evenly", even, seconds)
