@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import unittest
 
@@ -194,7 +195,6 @@ class Starts(TestCase):
 
     def test_a_newer_store_is_refused(self):
         self.cluster.start_server().server.terminate()
-        import sqlite3  # pylint: disable=import-outside-toplevel
         store = sqlite3.connect(os.path.join(self.cluster.data, "duly.db"))
         store.execute("PRAGMA user_version = 999")
         store.close()

@@ -1,4 +1,5 @@
 """The control server is killed, stopped, frozen, or has no disk left."""
+import http.client
 import os
 import signal
 import sqlite3
@@ -36,7 +37,7 @@ class Submitter(threading.Thread):
         try:
             answer = Api(self.cluster.http_port).ask("POST", "/v1/commands", self.cluster.append(key, retry=QUICK),
                                                      {"Idempotency-Key": key}, timeout=5)
-        except (OSError, EOFError, ValueError, Exception) as error:  # pylint: disable=broad-except
+        except (OSError, http.client.HTTPException) as error:
             self.broken.append(repr(error))
             return 0
         if answer.status in (200, 201):
