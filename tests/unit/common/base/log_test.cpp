@@ -1,14 +1,15 @@
 #include "common/base/log.h"
 
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include "common/wire/json.h"
 
 namespace duly {
 
 // The object that a reader of the log sees, or a discarded value when the line is not one.
-static nlohmann::json read(const std::string& line) {
-  return nlohmann::json::parse("{" + line + "}", nullptr, false);
+static Json read(const std::string& line) {
+  return Json::parse("{" + line + "}", nullptr, false);
 }
 
 TEST_CASE("a log line is one line of valid JSON, whatever bytes are in its fields") {
