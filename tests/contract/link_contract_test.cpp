@@ -1,0 +1,242 @@
+// The rules that every Link keeps: run against the simulated network and against TCP.
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+#include <catch2/catch.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/link/asio_link.h"
+#include "common/model/limits.h"
+#include "tests/sim/base/sim_link.h"
+
+namespace duly {
+namespace {
+
+// Two ends of one connection, and a way to let their loop run.
+class LinkWorld {
+ public:
+  virtual ~LinkWorld() = default;
+  virtual LinkConnector connector() = 0;
+  // Runs the loop until `done`, or for a time that is long for the test; whether it came.
+  virtual bool until(const std::function<bool()>& done) = 0;
+  // Runs the loop for long enough that what was on its way has arrived.
+  virtual void settle() = 0;
+
+  std::unique_ptr<Link> accepted;
+};
+
+class SimWorld final : public LinkWorld {
+ public:
+  SimWorld() {
+    net_.listen([this](std::unique_ptr<Link> link) { accepted = std::move(link); });
+  }
+  LinkConnector connector() override { return net_.connector("a"); }
+  bool until(const std::function<bool()>& done) override {
+    while (!done() && loop_.run_one()) {}
+    return done();
+  }
+  void settle() override { loop_.run_for(seconds{1}); }
+
+ private:
+  sim::SimLoop loop_;
+  sim::SimNet net_{loop_, 1};
+};
+
+class AsioWorld final : public LinkWorld {
+ public:
+  AsioWorld() {
+    listener_ = AsioListener::open(loop_, "127.0.0.1", 0, [this](std::unique_ptr<Link> link) {
+                  accepted = std::move(link);
+                }).value();
+  }
+  ~AsioWorld() override {
+    accepted.reset();
+    listener_.reset();
+    loop_.context().poll();
+  }
+  LinkConnector connector() override {
+    return asio_connector(loop_, {{"127.0.0.1", listener_->port()}}, seconds{10});
+  }
+  bool until(const std::function<bool()>& done) override {
+    const MonoTime limit = loop_.now() + seconds{20};
+    while (!done() && loop_.now() < limit) loop_.context().run_one_for(milliseconds{100});
+    return done();
+  }
+  void settle() override {
+    while (loop_.context().run_one_for(milliseconds{50}) > 0) {}
+  }
+  AsioLoop& loop() { return loop_; }
+  [[nodiscard]] std::uint16_t port() const { return listener_->port(); }
+
+ private:
+  AsioLoop loop_;
+  std::unique_ptr<AsioListener> listener_;
+};
+
+// What one end hears.
+struct End {
+  void start(std::unique_ptr<Link> made) {
+    link = std::move(made);
+    link->start({[this](Frame frame) { frames.push_back(std::move(frame)); },
+                 [this](const std::string& reason) { closed.push_back(reason); }});
+  }
+  std::unique_ptr<Link> link;
+  std::vector<Frame> frames;
+  std::vector<std::string> closed;
+};
+
+void connect(LinkWorld& world, End& client, End& server) {
+  std::unique_ptr<Link> made;
+  world.connector()([&](std::unique_ptr<Link> link, const std::string& error) {
+    CHECK(error.empty());
+    made = std::move(link);
+  });
+  REQUIRE(world.until([&] { return made && world.accepted; }));
+  client.start(std::move(made));
+  server.start(std::move(world.accepted));
+}
+
+Frame frame(int number) { return {"{\"n\":" + std::to_string(number) + "}", std::string(3, '\0')}; }
+
+void keeps_the_rules(LinkWorld& world) {
+  End client, server;
+  connect(world, client, server);
+
+  SECTION("frames arrive whole and in order, in both directions") {
+    std::vector<Frame> sent;
+    for (int i = 0; i < 500; ++i) {
+      sent.push_back(frame(i));
+      client.link->send(sent.back());
+      server.link->send(sent.back());
+    }
+    CHECK((server.frames.empty() && client.frames.empty()));  // never inside send()
+    REQUIRE(world.until([&] { return server.frames.size() == 500 && client.frames.size() == 500; }));
+    CHECK(server.frames == sent);
+    CHECK(client.frames == sent);
+  }
+  SECTION("a frame of 8 MiB arrives as it was sent, and its neighbours with it") {
+    std::string bytes(8U << 20, '\0');
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 31 >> 3);
+    client.link->send(frame(1));
+    client.link->send({"{}", bytes});
+    client.link->send(frame(2));
+    REQUIRE(world.until([&] { return server.frames.size() == 3; }));
+    CHECK(server.frames[1].bytes == bytes);
+    CHECK(server.frames[2] == frame(2));
+  }
+  SECTION("the peer sees a close once, and the one who closed hears nothing more") {
+    server.link->send(frame(1));
+    client.link->close("done");
+    client.link->close("again");
+    REQUIRE(world.until([&] { return !server.closed.empty(); }));
+    server.link->send(frame(2));
+    client.link->send(frame(3));
+    world.settle();
+    CHECK(server.closed.size() == 1);
+    CHECK((client.frames.empty() && client.closed.empty() && server.frames.empty()));
+  }
+  SECTION("the peer sees the destruction of a link as well") {
+    client.link.reset();
+    REQUIRE(world.until([&] { return !server.closed.empty(); }));
+    world.settle();
+    CHECK(server.closed.size() == 1);
+    CHECK(client.closed.empty());
+  }
+  SECTION("an end may be destroyed inside its own event, and other connections go on") {
+    End other_client, other_server;
+    connect(world, other_client, other_server);
+    std::unique_ptr<Link> made;
+    world.connector()([&](std::unique_ptr<Link> link, const std::string&) { made = std::move(link); });
+    REQUIRE(world.until([&] { return made && world.accepted; }));
+    int heard = 0;
+    made->start({[&](const Frame&) {
+                   ++heard;
+                   made.reset();
+                 },
+                 [&](const std::string&) { ++heard; }});
+    End peer;
+    peer.start(std::move(world.accepted));
+    peer.link->send(frame(1));
+    peer.link->send(frame(2));
+    REQUIRE(world.until([&] { return !peer.closed.empty(); }));
+    CHECK(heard == 1);
+    other_client.link->send(frame(3));
+    CHECK(world.until([&] { return other_server.frames.size() == 1; }));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a link of the simulated network keeps the rules") {
+  SimWorld world;
+  keeps_the_rules(world);
+}
+
+TEST_CASE("a link over TCP keeps the rules") {
+  AsioWorld world;
+  keeps_the_rules(world);
+}
+
+TEST_CASE("bytes that are no frame end their own connection, once, and no other") {
+  AsioWorld world;
+  End client, server;
+  connect(world, client, server);
+  boost::asio::ip::tcp::socket raw(world.loop().context());
+  raw.connect({boost::asio::ip::make_address("127.0.0.1"), world.port()});
+  REQUIRE(world.until([&] { return world.accepted != nullptr; }));
+  End attacked;
+  attacked.start(std::move(world.accepted));
+  const std::string good = encode_frame(frame(1));
+  boost::asio::write(raw, boost::asio::buffer(good + "GET / HTTP/1.1\r\n\r\n" + good));
+  REQUIRE(world.until([&] { return !attacked.closed.empty(); }));
+  world.settle();
+  CHECK(attacked.closed.size() == 1);
+  CHECK(attacked.frames == std::vector{frame(1)});
+  client.link->send(frame(2));
+  CHECK(world.until([&] { return server.frames.size() == 1; }));
+  CHECK(server.closed.empty());
+}
+
+TEST_CASE("a peer that does not read is given up when too much is unsent") {
+  AsioWorld world;
+  End client;
+  std::unique_ptr<Link> made;
+  world.connector()([&](std::unique_ptr<Link> link, const std::string&) { made = std::move(link); });
+  REQUIRE(world.until([&] { return made && world.accepted; }));
+  client.start(std::move(made));
+  const Frame large{"{}", std::string(8U << 20, 'x')};
+  const std::size_t enough = limits::kLinkSendBytes / large.bytes.size() + 2;
+  for (std::size_t i = 0; i < enough; ++i) client.link->send(large);
+  CHECK(client.closed.empty());  // never inside send()
+  REQUIRE(world.until([&] { return !client.closed.empty(); }));
+  client.link->send(large);
+  world.settle();
+  CHECK(client.closed.size() == 1);
+}
+
+TEST_CASE("a connector says why there is no link, once, and tries the next address the next time") {
+  AsioWorld world;
+  const std::uint16_t port = world.port();
+  const std::uint16_t nobody = 1;  // needs root to listen on
+  const auto connector =
+      asio_connector(world.loop(), {{"127.0.0.1", nobody}, {"127.0.0.1", port}}, seconds{10});
+  std::vector<std::string> errors;
+  std::unique_ptr<Link> made;
+  const auto done = [&](std::unique_ptr<Link> link, const std::string& error) {
+    errors.push_back(error);
+    made = std::move(link);
+  };
+  connector(done);
+  CHECK(errors.empty());  // never inside the call
+  REQUIRE(world.until([&] { return errors.size() == 1; }));
+  CHECK_FALSE(errors[0].empty());
+  CHECK(made == nullptr);
+  connector(done);
+  REQUIRE(world.until([&] { return errors.size() == 2; }));
+  CHECK(errors[1].empty());
+  CHECK(made != nullptr);
+}
+
+}  // namespace duly

@@ -1,0 +1,181 @@
+// The store on the machine's files: rows, counters, readers beside the writer, what it refuses to open.
+#include "control-server/store/store.h"
+
+#include <sqlite3.h>
+
+#include <catch2/catch.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control-server/store/reader.h"
+#include "tests/store/store_world.h"
+
+namespace duly {
+
+using test::insert;
+using test::open_store;
+using test::TemporaryFolder;
+
+// The first column of the first row, asked over a connection of its own.
+static std::string ask(const std::string& file, const char* sql) {
+  sqlite3* handle = nullptr;
+  REQUIRE(sqlite3_open(file.c_str(), &handle) == SQLITE_OK);
+  std::string answer;
+  const auto keep = [](void* out, int, char** values, char**) {
+    *static_cast<std::string*>(out) = values[0] != nullptr ? values[0] : "";
+    return 0;
+  };
+  const int code = sqlite3_exec(handle, sql, keep, &answer, nullptr);
+  sqlite3_close(handle);
+  REQUIRE(code == SQLITE_OK);
+  return answer;
+}
+
+TEST_CASE("what is committed is there after opening again, and what is rolled back is not") {
+  const TemporaryFolder folder;
+  {
+    const auto store = open_store({folder.file(), "", 8, true});
+    insert(*store, 1, "k");
+    REQUIRE(store->commit());
+    insert(*store, 2);
+    store->rollback();
+    CHECK(store->count(State::scheduled) == 1);
+    insert(*store, 3);  // never committed
+  }
+  const auto store = open_store({folder.file(), "", 0, false});
+  CHECK(store->shards() == 8);
+  CHECK(store->last_id() == CommandId{1});
+  CHECK_FALSE(store->find(CommandId{2}).has_value());
+  CHECK_FALSE(store->find(CommandId{3}).has_value());
+  CHECK(store->body(CommandId{1})->key == "k");
+  CHECK(*store->body(CommandId{1})->payload == "xx");
+  CHECK(store->count(State::scheduled) == 1);
+  CHECK(store->counters_agree());
+  CHECK(store->integrity() == "ok");
+}
+
+TEST_CASE("the file is in WAL mode") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  CHECK(ask(folder.file(), "PRAGMA journal_mode") == "wal");
+}
+
+TEST_CASE("another number of shards is refused by name, and none given takes what is stored") {
+  const TemporaryFolder folder;
+  open_store({folder.file(), "", 8, true}).reset();
+  const auto other = Store::open({folder.file(), "", 16, true});
+  REQUIRE_FALSE(other);
+  CHECK(other.error().what.find("8 shards") != std::string::npos);
+  CHECK(open_store({folder.file(), "", 16, false})->shards() == 8);
+  CHECK(open_store({folder.file(), "", 8, true})->shards() == 8);
+}
+
+TEST_CASE("a schema newer than this program is refused and left as it is") {
+  const TemporaryFolder folder;
+  open_store({folder.file(), "", 8, true}).reset();
+  ask(folder.file(), "PRAGMA user_version=999");
+  const auto newer = Store::open({folder.file(), "", 8, true});
+  REQUIRE_FALSE(newer);
+  CHECK(newer.error().what.find("999") != std::string::npos);
+  CHECK(ask(folder.file(), "PRAGMA user_version") == "999");
+}
+
+TEST_CASE("counters agree with the rows through a whole life and a rollback") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  std::vector<StateRow> rows;
+  for (std::int64_t id = 1; id <= 12; ++id) rows.push_back(insert(*store, id));
+  for (std::size_t i = 0; i < 6; ++i) {
+    rows[i].started_ms = 1;
+    rows[i].attempt = 1;
+    store->move(rows[i], Move::permit);
+  }
+  rows[0].finished_ms = 2;
+  store->move(rows[0], Move::succeed);
+  REQUIRE(store->commit());
+  CHECK(store->counters_agree());
+  CHECK(store->count(State::running) == 5);
+  CHECK(store->count(State::succeeded) == 1);
+  rows[1].finished_ms = 2;
+  store->move(rows[1], Move::succeed);
+  store->rollback();
+  CHECK(store->count(State::running) == 5);
+  CHECK(store->counters_agree());
+  CHECK(store->count(*store->find_queue("q0"), State::scheduled) == 3);
+  CHECK(store->running().size() == 5);
+}
+
+TEST_CASE("a reader sees what is committed and nothing else") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  insert(*store, 1);
+  REQUIRE(store->commit());
+  const auto reader = Reader::open(folder.file()).value();
+  insert(*store, 2);
+  CHECK(reader->command(CommandId{1}).ok());
+  CHECK(reader->command(CommandId{2}).error().code == Errc::not_found);
+  REQUIRE(store->commit());
+  const auto view = reader->command(CommandId{2});
+  REQUIRE(view);
+  CHECK(view->state == State::scheduled);
+  CHECK(view->spec.labels.at("parity") == "even");
+}
+
+TEST_CASE("a walk by cursor sees every command that matches exactly once, newest first") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  for (std::int64_t id = 1; id <= 100; ++id) {
+    StateRow row = insert(*store, id, id % 5 == 0 ? "k" : "");
+    row.finished_ms = 9;
+    if (id % 7 == 0) store->move(row, Move::cancel);
+  }
+  REQUIRE(store->commit());
+  const auto reader = Reader::open(folder.file()).value();
+  const auto walk = [&](const CommandFilter& filter, int limit) {
+    std::vector<std::int64_t> ids;
+    std::optional<CommandId> below;
+    for (int pages = 0; pages < 200; ++pages) {
+      const auto page = reader->list(filter, below, limit);
+      REQUIRE(page);
+      CHECK(static_cast<int>(page->items.size()) <= limit);
+      for (const CommandView& view : page->items) ids.push_back(view.id.value);
+      if (!page->next) return ids;
+      below = page->next;
+    }
+    FAIL("the walk does not end");
+    return ids;
+  };
+  const auto expected = [](auto matches) {
+    std::vector<std::int64_t> ids;
+    for (std::int64_t id = 100; id >= 1; --id) {
+      if (matches(id)) ids.push_back(id);
+    }
+    return ids;
+  };
+  CommandFilter by_state, by_queue, by_type, by_key, by_label, by_due, by_all, by_nothing;
+  by_state.state = State::cancelled;
+  by_queue.queue = "q1";
+  by_type.type = "t2";
+  by_key.key = "k";
+  by_label.labels = {{"parity", "odd"}};
+  by_due.due_after_ms = 1010;
+  by_due.due_before_ms = 1020;
+  by_all = by_key;
+  by_all.state = State::scheduled;
+  by_all.labels = {{"parity", "even"}};
+  by_nothing.queue = "never";
+  for (const int limit : {1, 7, 100, 1000}) {
+    CHECK(walk({}, limit) == expected([](auto) { return true; }));
+    CHECK(walk(by_state, limit) == expected([](auto id) { return id % 7 == 0; }));
+    CHECK(walk(by_queue, limit) == expected([](auto id) { return id % 2 == 1; }));
+    CHECK(walk(by_type, limit) == expected([](auto id) { return id % 3 == 2; }));
+    CHECK(walk(by_key, limit) == expected([](auto id) { return id % 5 == 0; }));
+    CHECK(walk(by_label, limit) == expected([](auto id) { return id % 2 == 1; }));
+    CHECK(walk(by_due, limit) == expected([](auto id) { return id > 10 && id < 20; }));
+    CHECK(walk(by_all, limit) == expected([](auto id) { return id % 10 == 0 && id % 7 != 0; }));
+    CHECK(walk(by_nothing, limit).empty());
+  }
+}
+
+}  // namespace duly
