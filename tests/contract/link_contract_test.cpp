@@ -137,6 +137,12 @@ void keeps_the_rules(LinkWorld& world) {
     CHECK(server.closed.size() == 1);
     CHECK((client.frames.empty() && client.closed.empty() && server.frames.empty()));
   }
+}
+
+void is_destroyed_safely(LinkWorld& world) {
+  End client, server;
+  connect(world, client, server);
+
   SECTION("the peer sees the destruction of a link as well") {
     client.link.reset();
     REQUIRE(world.until([&] { return !server.closed.empty(); }));
@@ -145,8 +151,6 @@ void keeps_the_rules(LinkWorld& world) {
     CHECK(client.closed.empty());
   }
   SECTION("an end may be destroyed inside its own event, and other connections go on") {
-    End other_client, other_server;
-    connect(world, other_client, other_server);
     std::unique_ptr<Link> made;
     world.connector()([&](std::unique_ptr<Link> link, const std::string&) { made = std::move(link); });
     REQUIRE(world.until([&] { return made && world.accepted; }));
@@ -162,8 +166,8 @@ void keeps_the_rules(LinkWorld& world) {
     peer.link->send(frame(2));
     REQUIRE(world.until([&] { return !peer.closed.empty(); }));
     CHECK(heard == 1);
-    other_client.link->send(frame(3));
-    CHECK(world.until([&] { return other_server.frames.size() == 1; }));
+    client.link->send(frame(3));
+    CHECK(world.until([&] { return server.frames.size() == 1; }));
   }
 }
 
@@ -174,9 +178,19 @@ TEST_CASE("a link of the simulated network keeps the rules") {
   keeps_the_rules(world);
 }
 
+TEST_CASE("a link of the simulated network is destroyed safely") {
+  SimWorld world;
+  is_destroyed_safely(world);
+}
+
 TEST_CASE("a link over TCP keeps the rules") {
   AsioWorld world;
   keeps_the_rules(world);
+}
+
+TEST_CASE("a link over TCP is destroyed safely") {
+  AsioWorld world;
+  is_destroyed_safely(world);
 }
 
 TEST_CASE("bytes that are no frame end their own connection, once, and no other") {
