@@ -25,6 +25,7 @@ namespace duly {
 namespace {
 
 constexpr Duration kConnectLimit = seconds{3};
+constexpr Duration kLastWords = milliseconds{50};
 
 OptionTable table() {
   OptionTable t;
@@ -188,7 +189,8 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
   const Duration drain = milliseconds{options.integer("drain-ms")};
   const Signals signals(loop, [&] {
     log(LogLevel::info, "agent", "draining");
-    node->drain(drain, [&loop] { loop.stop(); });
+    // What was said last still has to go out.
+    node->drain(drain, [&loop] { loop.at(loop.now() + kLastWords, [&loop] { loop.stop(); }); });
   });
   WorkerPool pool(loop, handlers, config.concurrency);
   RabbitBroker broker(loop, rabbit_configuration(options, config.name));

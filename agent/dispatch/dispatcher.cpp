@@ -69,8 +69,8 @@ void Dispatcher::hand_out(MonoTime now, HandOut batch) {
     room_given_ = std::max<std::int64_t>(room_given_ - 1, 0);
     if (!holds(item)) continue;  // handed out under a lease that is gone: the server forgot it with the lease
     const MonoTime publish_at = now + Duration{std::max<std::int64_t>(item.due_in_us, 0)};
-    const auto key = std::pair{publish_at, item.id};
-    upcoming_.emplace(key, std::move(item));
+    if (known_queues_.insert(item.queue).second) effects_.ensure_queues.push_back(item.queue);
+    upcoming_.emplace(std::pair{publish_at, next_arrival_++}, std::move(item));
   }
 }
 

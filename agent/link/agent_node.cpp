@@ -14,6 +14,8 @@ constexpr Duration kBackoffFirst = milliseconds{50};
 constexpr Duration kBackoffMost = milliseconds{1000};
 constexpr int kHeartbeatsPerTtl = 5;
 constexpr std::size_t kHeartbeatsKept = 64;
+constexpr Duration kConsumptionLook = seconds{1};
+constexpr int kStarvedLooks = 2;
 // A broker connection that is away for less than this is not worth moving shards for.
 constexpr Duration kBrokerGrace = seconds{2};
 
@@ -36,6 +38,7 @@ void AgentNode::start() {
   if (config_.execute) {
     for (const std::string& queue : config_.queues) broker_.consume(queue, config_.prefetch);
   }
+  if (config_.execute) watch_consumption();
   connect();
 }
 
@@ -57,13 +60,14 @@ BrokerEvents AgentNode::broker_events() {
     act_soon();
   };
   events.deliveries = [this](std::vector<Delivery> deliveries) {
+    delivered_ = loop_.now();
     for (Delivery& delivery : deliveries) {
       pass("execute.after-delivery");
       executor_.delivered(loop_.now(), std::move(delivery));
     }
     act_soon();
   };
-  events.inspected = [](const QueueDepth&) {};
+  events.inspected = [this](const QueueDepth& depth) { inspected(depth); };
   return events;
 }
 
@@ -88,6 +92,31 @@ void AgentNode::settled(std::vector<SettledPublish> results) {
 
 // ---- the link
 // --------------------------------------------------------------------------------------------------
+
+// A quorum queue that was deleted and declared anew under load can keep a consumer to which it never delivers
+// (seen with RabbitMQ 3.10).  Who has free slots, gets nothing, and sees messages twice in a row begins
+// again.
+void AgentNode::watch_consumption() {
+  loop_.at(loop_.now() + kConsumptionLook, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    const bool idle = !draining_ && welcomed_ && executor_.running() < config_.concurrency &&
+                      loop_.now() - delivered_ >= kConsumptionLook;
+    if (!idle) starved_looks_ = 0;
+    for (const std::string& queue : config_.queues) {
+      if (idle) broker_.inspect(queue);
+    }
+    watch_consumption();
+  });
+}
+
+void AgentNode::inspected(const QueueDepth& depth) {
+  if (loop_.now() - delivered_ < kConsumptionLook || depth.ready.value_or(0) == 0) return;
+  if (++starved_looks_ < kStarvedLooks) return;
+  starved_looks_ = 0;
+  log(LogLevel::warn, "agent", "messages wait, slots are free, and nothing is delivered; reconnecting",
+      {{"queue", depth.queue}, {"ready", *depth.ready}});
+  broker_.drop_connections(Duration{0});
+}
 
 void AgentNode::connect() {
   if (link_ || std::exchange(connecting_, true)) return;
@@ -230,7 +259,6 @@ void AgentNode::on(HandOut& message) {
 }
 
 void AgentNode::on(const MarksAck& message) { dispatcher_.marks_acknowledged(message.sequence); }
-
 void AgentNode::on(const Begun& message) {
   executor_.begun(loop_.now(), message);
   if (std::any_of(message.items.begin(), message.items.end(),
@@ -308,7 +336,7 @@ void AgentNode::perform(ExecuteEffects effects) {
 }
 
 void AgentNode::park(ExecuteEffects::Park parked) {
-  log(LogLevel::warn, "agent", "message not understood; parked",
+  log(LogLevel::warn, "agent", "not understood; parked",
       {{"queue", parked.delivery.queue}, {"reason", parked.reason}});
   AmqpMessage message = std::move(parked.delivery.message);
   message.exchange = topology::kDeadExchange;

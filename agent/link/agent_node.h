@@ -84,6 +84,8 @@ class AgentNode {
   void say_hello();
   void heartbeat();
   void schedule_heartbeat();
+  void watch_consumption();
+  void inspected(const QueueDepth& depth);
   void settled(std::vector<SettledPublish> results);
   void broker_state_changed();
 
@@ -120,6 +122,8 @@ class AgentNode {
 
   bool publisher_up_ = false, publisher_blocked_ = false;
   MonoTime broker_changed_{};
+  MonoTime delivered_{};   // when the last delivery came
+  int starved_looks_ = 0;  // in a row: messages are there, slots are free, and nothing comes
   struct Parked {
     std::uint64_t generation, tag;
   };

@@ -47,7 +47,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   }
 
   void send(const Frame& frame) {
-    if (!open_) return;
+    if (!open_ || closing_) return;
     if (waiting_.size() + writing_.size() > limits::kLinkSendBytes) return broke("the peer does not read");
     waiting_ += encode_frame(frame);
     // One write for all frames of this turn of the loop.
@@ -60,10 +60,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     }
   }
 
-  // The owner is gone or wants no more: nothing is told.
+  // The owner is gone or wants no more: nothing is told, and what was sent before still goes out.
   void close() {
     silent_ = true;
-    shut();
+    if (!open_ || (waiting_.empty() && writing_.empty())) return shut();
+    closing_ = true;
   }
   // As by the network: the owner is told once.
   void broke(std::string reason) {
@@ -103,7 +104,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   }
 
   void write() {
-    if (!open_ || !writing_.empty() || waiting_.empty()) return;
+    if (!open_ || !writing_.empty()) return;
+    if (waiting_.empty()) {
+      if (closing_) shut();
+      return;
+    }
     writing_.swap(waiting_);
     boost::asio::async_write(socket_, boost::asio::buffer(writing_),
                              [self = shared_from_this()](const error_code& error, std::size_t) {
@@ -120,7 +125,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   FrameDecoder decoder_;
   std::array<char, 65'536> chunk_{};
   std::string waiting_, writing_;
-  bool open_ = true, silent_ = false, flush_posted_ = false;
+  bool open_ = true, silent_ = false, closing_ = false, flush_posted_ = false;
 };
 
 class AsioLink final : public Link {

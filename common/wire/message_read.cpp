@@ -98,6 +98,7 @@ Hello read_hello(Decoding& d, FieldReader& r) {
   m.dispatch = r.boolean("dispatch");
   m.execute = r.boolean("execute");
   for (const Json& queue : r.array("queues", limits::kQueues)) {
+    if (!queue.is_string() && d.problem.empty()) d.problem = "queues holds something that is not a text";
     if (queue.is_string()) m.queues.push_back(queue.get<std::string>());
   }
   m.concurrency = static_cast<int>(r.integer("concurrency", 0, limits::kConcurrency));

@@ -15,7 +15,6 @@ constexpr Duration kSweepEvery = milliseconds{100};
 // run.
 constexpr Duration kOwnPause = milliseconds{1000};
 constexpr int kNode = 0;
-constexpr std::size_t kAgentRecords = 1000;
 
 }  // namespace
 

@@ -49,6 +49,9 @@ class Engine {
   // When run() wants to be called at the latest, even with nothing but a Tick.
   [[nodiscard]] MonoTime next_wakeup(Moment now) const;
 
+  // Those who wait for an end, for a caller that drops this engine: each is to be answered with what is.
+  [[nodiscard]] std::vector<Effect> answers_to_waits();
+
   // The request's reply, for a caller that must answer a batch that failed; 0 = none expected.
   static ReplyTo reply_of(const Input& input);
 
@@ -108,7 +111,8 @@ class Engine {
     std::optional<std::int64_t> ready;  // as the broker last said
     std::int64_t consumers = 0;
     bool reachable = false;
-    std::string last_problem;  // of publishing, empty = none
+    std::string last_problem;   // of publishing, empty = none
+    int failures_in_a_row = 0;  // publishes returned or rejected since the last mark
   };
   static Duration limits_queued_suspect();
 
@@ -146,6 +150,7 @@ class Engine {
   void said(Agent& agent, Credit& credit);
   void said(Agent& agent, Marks& marks);
   void said(Agent& agent, GiveBack& given);
+  static std::int64_t hold_off_ms(QueueInfo& info, GiveBackReason reason);
   void said(Agent& agent, Released& released);
   void said(Agent& agent, Leaving& leaving);
   void said(Agent& agent, Begin& begin);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kAgentRecords = 1000;
 constexpr std::size_t kRecordsDropped = 100;
+constexpr std::int64_t kHoldOffFirstMs = 50;  // up to 64 times that
 
 bool good_name(const std::string& name) {
   return !name.empty() && name.size() <= limits::kNameBytes &&
@@ -99,6 +100,7 @@ void Engine::said(Agent& agent, Hello& hello) {
     }
   }
   if (!refusal.empty()) {
+    log(LogLevel::warn, "engine", "agent refused", {{"agent", hello.name}, {"reason", refusal}});
     send(session, Refused{refusal});
     return drop_session(session, refusal);
   }
@@ -132,7 +134,8 @@ void Engine::said(Agent& agent, Hello& hello) {
 
 void Engine::said(Agent& agent, Heartbeat& heartbeat) {
   const bool usable = heartbeat.broker_up && !heartbeat.broker_blocked;
-  if (usable != (agent.last.broker_up && !agent.last.broker_blocked)) rebalance_needed_ = true;
+  const bool was_usable = agent.last.sequence == 0 || (agent.last.broker_up && !agent.last.broker_blocked);
+  if (usable != was_usable) rebalance_needed_ = true;
   agent.last = heartbeat;
   agent.heartbeat_ms = now_ms();
   send(agent.session, HeartbeatAck{heartbeat.sequence});
@@ -162,9 +165,17 @@ void Engine::said(Agent& agent, GiveBack& given) {
     ReadyRow ready = handed.row;
     ready.token = row->token;
     ready.due_ms = row->due_ms;
-    const bool wait = item.reason == GiveBackReason::returned || item.reason == GiveBackReason::rejected;
-    window_.hold_off(LaneKey{handed.shard, handed.queue}, ready, wait ? now_ms() + 1000 : 0);
+    window_.hold_off(LaneKey{handed.shard, handed.queue}, ready,
+                     now_ms() + hold_off_ms(queues_[handed.queue], item.reason));
   }
+}
+
+// A queue that was missing has just been declared, so the first try comes soon; each further failure in a row
+// doubles the wait.
+std::int64_t Engine::hold_off_ms(QueueInfo& info, GiveBackReason reason) {
+  if (reason != GiveBackReason::returned && reason != GiveBackReason::rejected) return 0;
+  const int doublings = std::min(info.failures_in_a_row++, 6);
+  return kHoldOffFirstMs << doublings;
 }
 
 void Engine::said(Agent& agent, Released& released) {
@@ -231,7 +242,10 @@ std::vector<ShardMap::Candidate> Engine::candidates() const {
     if (record.session.value == 0 || record.draining) continue;
     const Agent& agent = sessions_.at(record.session);
     if (!agent.dispatch || agent.leaving) continue;
-    const bool usable = agent.last.broker_up && !agent.last.broker_blocked;
+    // One that has only just said hello has not told yet: it counts as able, or each newcomer would move
+    // shards.
+    const bool untold = agent.last.sequence == 0;
+    const bool usable = untold || (agent.last.broker_up && !agent.last.broker_blocked);
     (usable ? able : unable).push_back({agent.session, name});
   }
   return able.empty() ? unable : able;

@@ -217,6 +217,12 @@ void Engine::end_waits(CommandId id) {
   waits_.erase(at);
 }
 
+std::vector<Effect> Engine::answers_to_waits() {
+  effects_.clear();
+  for (const auto& [reply, id] : wait_of_) answer(reply, Done{id});
+  return std::exchange(effects_, {});
+}
+
 void Engine::answer_waits() {
   while (!wait_deadlines_.empty() && wait_deadlines_.begin()->first <= now_.mono) {
     const ReplyTo reply = wait_deadlines_.begin()->second;

@@ -79,7 +79,9 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
   // Memory ran ahead of the store: begin again from what the store has, and not at once, for a sweep that
   // finds the disk full again must not turn into a spin.
   quiet_until_ = loop_.now() + kFullPause;
+  std::vector<Effect> waits = engine_->answers_to_waits();
   engine_ = std::make_unique<Engine>(store_, config_, loop_.moment());
+  ports_.release(std::move(waits));
   ports_.refused_full(std::move(replies));
 }
 

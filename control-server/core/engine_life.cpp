@@ -19,14 +19,18 @@ bool Engine::mark(const MarkItem& item, const Agent& agent) {
   if (!shards_.holds(agent.session, item.shard, item.epoch)) return false;
   auto row = store_.find(item.id);
   if (!row || row->shard != item.shard) return false;
-  const bool current = row->token == item.token && row->next_attempt() == item.attempt;
   const auto handed = handed_.find(item.id);
+  const bool in_turn = row->key_hash == 0 || row->state != State::scheduled || handed != handed_.end();
+  const bool current = row->token == item.token && row->next_attempt() == item.attempt && in_turn;
   if (handed != handed_.end()) {
     forget_hand_out(item.id);
     // What the agent published is no longer what the command is: hand it out anew.
     if (!current && row->state == State::scheduled) became_scheduled(*row, nullptr);
   }
   if (current && (row->state == State::scheduled || row->state == State::queued)) {
+    QueueInfo& info = queues_[row->queue];
+    info.failures_in_a_row = 0;
+    info.last_problem.clear();
     row->queued_ms = now_ms();
     row->epoch = item.epoch;
     row->publisher = agent.party;
@@ -71,6 +75,9 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
     return {Refusal::expired};
   }
   const auto handed = handed_.find(id);
+  // A message of a holding that is gone: another command of the key may have had its turn since.
+  const bool out_of_turn = row->key_hash != 0 && row->state == State::scheduled && handed == handed_.end();
+  if (out_of_turn) return {Refusal::stale};
   if (handed != handed_.end() && row->state == State::scheduled) {
     row->epoch = handed->second.epoch;
     row->publisher = handed->second.publisher;
