@@ -67,7 +67,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   Batch batch;
   batch.status = store_.commit();
   if (!batch.status) {
-    effects_.clear();
+    keep_waits(inputs);
     return batch;
   }
   ++stats_.commits;
@@ -75,6 +75,16 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   batch.effects = std::move(effects_);
   effects_.clear();
   return batch;
+}
+
+// Of a batch that failed nothing may be told, but those who wait since earlier are still owed an answer.
+void Engine::keep_waits(const std::vector<Input>& inputs) {
+  std::set<ReplyTo> asked_now;
+  for (const Input& input : inputs) asked_now.insert(reply_of(input));
+  std::erase_if(effects_, [&](const Effect& effect) {
+    const auto* answered = std::get_if<Answer>(&effect);
+    return answered == nullptr || asked_now.contains(answered->reply);
+  });
 }
 
 void Engine::apply(Input& input) {

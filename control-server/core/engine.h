@@ -49,7 +49,8 @@ class Engine {
   // When run() wants to be called at the latest, even with nothing but a Tick.
   [[nodiscard]] MonoTime next_wakeup(Moment now) const;
 
-  // Those who wait for an end, for a caller that drops this engine: each is to be answered with what is.
+  // After a failed batch: answers for those who wait for an end, for a caller that drops this engine.  Each
+  // is told to look at what is.
   [[nodiscard]] std::vector<Effect> answers_to_waits();
 
   // The request's reply, for a caller that must answer a batch that failed; 0 = none expected.
@@ -120,6 +121,7 @@ class Engine {
   // --------------------------------------------------------------
   void load(Moment now);
   void apply(Input& input);
+  void keep_waits(const std::vector<Input>& inputs);
   void on(Submit& input);
   void on(CancelCommand& input);
   void on(RedriveCommand& input);

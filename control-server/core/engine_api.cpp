@@ -218,7 +218,6 @@ void Engine::end_waits(CommandId id) {
 }
 
 std::vector<Effect> Engine::answers_to_waits() {
-  effects_.clear();
   for (const auto& [reply, id] : wait_of_) answer(reply, Done{id});
   return std::exchange(effects_, {});
 }
