@@ -87,10 +87,11 @@ class Dispatcher {
   Duration ttl_{};
   MonoTime trusted_until_{};
   std::map<ShardId, Held> holdings_;
-  std::map<std::pair<MonoTime, std::uint64_t>, HandOutItem> upcoming_;  // by time to publish, then as handed out
+  std::map<std::pair<MonoTime, std::uint64_t>, HandOutItem>
+      upcoming_;  // by time to publish, then as handed out
   std::uint64_t next_arrival_ = 1;
-  std::set<std::string> known_queues_;  // declared once by us
-  std::map<PublishTicket, HandOutItem> open_;                       // published, not settled
+  std::set<std::string> known_queues_;         // declared once by us
+  std::map<PublishTicket, HandOutItem> open_;  // published, not settled
   PublishTicket next_ticket_ = 1;
   std::vector<MarkItem> to_mark_;
   std::map<std::uint64_t, std::vector<MarkItem>> marks_;  // sent, not acknowledged

@@ -8,9 +8,7 @@
 namespace duly {
 
 // The object that a reader of the log sees, or a discarded value when the line is not one.
-static Json read(const std::string& line) {
-  return Json::parse("{" + line + "}", nullptr, false);
-}
+static Json read(const std::string& line) { return Json::parse("{" + line + "}", nullptr, false); }
 
 TEST_CASE("a log line is one line of valid JSON, whatever bytes are in its fields") {
   std::string every_byte;
