@@ -28,12 +28,12 @@ class Life(TestCase):
                 self.assertIn(b'"payload":' + payload.encode() + b',', ended.body)
                 self.assertIn(b'"result":' + payload.encode() + b',', ended.body)
 
-    @unittest.expectedFailure  # refused as malformed: the parser wants every number to fit into a double
-    def test_number_beyond_doubles_is_json_too(self):
-        body = b'{"type":"builtin.echo","payload":[1e400,-1e-400]}'
-        id = self.api.want(201, "POST", "/v1/commands", body).json["id"]
-        self.api.ended(id)
-        self.assertIn(b'"result":[1e400,-1e-400]', self.api.want(200, "GET", f"/v1/commands/{id}").body)
+    def test_number_beyond_a_double_is_refused_whole(self):
+        """Documented as a limit: every number of a payload must fit into a double."""
+        before = self.api.stats()["commands"]
+        answer = self.api.want(400, "POST", "/v1/commands", b'{"type":"builtin.echo","payload":[1e400]}')
+        self.assertIn("malformed JSON", answer.json["detail"])
+        self.assertEqual(self.api.stats()["commands"], before)
 
     def test_answer_to_a_submit(self):
         answer = self.api.want(201, "POST", "/v1/commands",
