@@ -51,7 +51,7 @@ class Engine {
 
   // After a failed batch: answers for those who wait for an end, for a caller that drops this engine.  Each
   // is told to look at what is.
-  [[nodiscard]] std::vector<Effect> answers_to_waits();
+  [[nodiscard]] std::vector<Effect> answers_to_waits(const std::vector<Input>& inputs);
 
   // The request's reply, for a caller that must answer a batch that failed; 0 = none expected.
   static ReplyTo reply_of(const Input& input);

@@ -217,7 +217,11 @@ void Engine::end_waits(CommandId id) {
   waits_.erase(at);
 }
 
-std::vector<Effect> Engine::answers_to_waits() {
+std::vector<Effect> Engine::answers_to_waits(const std::vector<Input>& inputs) {
+  for (const Input& input : inputs) {
+    const auto* wait = std::get_if<AwaitEnd>(&input);
+    if (wait != nullptr && !wait_of_.contains(wait->reply)) answer(wait->reply, Done{wait->id});
+  }
   for (const auto& [reply, id] : wait_of_) answer(reply, Done{id});
   return std::exchange(effects_, {});
 }

@@ -74,15 +74,21 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
       {{"inputs", static_cast<std::int64_t>(inputs.size())}});
   std::vector<ReplyTo> replies;
   for (const Input& input : inputs) {
-    if (const ReplyTo reply = Engine::reply_of(input); reply != 0) replies.push_back(reply);
+    const bool only_looks = std::holds_alternative<AwaitEnd>(input) || std::holds_alternative<Query>(input);
+    if (const ReplyTo reply = Engine::reply_of(input); reply != 0 && !only_looks) replies.push_back(reply);
   }
   // Memory ran ahead of the store: begin again from what the store has, and not at once, for a sweep that
   // finds the disk full again must not turn into a spin.
   quiet_until_ = loop_.now() + kFullPause;
-  std::vector<Effect> waits = engine_->answers_to_waits();
+  std::vector<Effect> waits = engine_->answers_to_waits(inputs);
   engine_ = std::make_unique<Engine>(store_, config_, loop_.moment());
   ports_.release(std::move(waits));
   ports_.refused_full(std::move(replies));
+  // A question needs no disk: it is asked again of the engine that begins now.
+  for (Input& input : inputs) {
+    if (std::holds_alternative<Query>(input) && !submit(std::move(input)))
+      break;  // then it times out, as any may
+  }
 }
 
 void EngineHost::schedule_tick() {
