@@ -11,6 +11,8 @@ namespace {
 
 // Between transactions, so that no commit waits for more than this much copying (pages of 4 KiB).
 constexpr std::int64_t kCheckpointPages = 4096;
+// With little room left the WAL must not grow: it is copied back often and written anew from its beginning.
+constexpr std::int64_t kCheckpointPagesLow = 32;
 constexpr Duration kFullPause = milliseconds{100};
 
 }  // namespace
@@ -60,10 +62,13 @@ void EngineHost::drain() {
 
 void EngineHost::run_batch(std::vector<Input>& inputs) {
   if (stopped_) return;
+  for (const Input& input : inputs) {
+    if (const auto* space = std::get_if<DiskSpace>(&input)) disk_low_ = space->low;
+  }
   Engine::Batch batch = engine_->run(inputs, loop_.moment());
   if (batch.status) {
     ports_.release(std::move(batch.effects));
-    store_.checkpoint_if_beyond(kCheckpointPages);
+    store_.checkpoint_if_beyond(disk_low_ ? kCheckpointPagesLow : kCheckpointPages);
     return;
   }
   if (batch.status.error().code != Errc::full) {
@@ -80,6 +85,8 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
   // Memory ran ahead of the store: begin again from what the store has, and not at once, for a sweep that
   // finds the disk full again must not turn into a spin.
   quiet_until_ = loop_.now() + kFullPause;
+  disk_low_ = true;
+  store_.checkpoint_if_beyond(0);
   std::vector<Effect> waits = engine_->answers_to_waits(inputs);
   engine_ = std::make_unique<Engine>(store_, config_, loop_.moment());
   ports_.release(std::move(waits));

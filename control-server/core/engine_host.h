@@ -49,7 +49,8 @@ class EngineHost {
   std::unique_ptr<Engine> engine_;
   MonoTime tick_at_{};
   MonoTime quiet_until_{};  // no tick before, after a full disk
-  bool stopped_ = false;    // after a fatal failure nothing more is applied
+  bool disk_low_ = false;
+  bool stopped_ = false;  // after a fatal failure nothing more is applied
 
   mutable Mutex mutex_;
   std::vector<Input> inbox_ DULY_GUARDED_BY(mutex_);
