@@ -35,8 +35,8 @@ DiskGuard::DiskGuard(std::string folder) : folder_(std::move(folder)), ballast_(
   take_ballast(space.available);
 }
 
-bool DiskGuard::low() {
-  const std::int64_t available = space_of(folder_).available;
+bool DiskGuard::low(std::int64_t bytes) {
+  const std::int64_t available = space_of(folder_).available - bytes;
   // Twice as much must be free again before new work is taken, so that the answer does not flicker.
   const bool now = available < (low_ ? 2 * reserve_ : reserve_);
   if (now != low_) {

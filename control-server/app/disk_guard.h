@@ -2,7 +2,7 @@
 // recorded.
 //
 // Operation.  Besides the threshold a ballast file holds blocks for the moment when the disk is full all the
-// same (somebody else filled it): it is given up then, and taken again when there is room.  Loop thread.
+// same (somebody else filled it): it is given up then, and taken again when there is room.  Engine thread.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ class DiskGuard {
  public:
   explicit DiskGuard(std::string folder);
 
-  // Looks now; true while new work must be refused.
-  bool low();
+  // Looks now; true while new work must be refused, were `bytes` more taken.
+  bool low(std::int64_t bytes);
   // The store could not write: gives the ballast up.
   void full();
 

@@ -10,7 +10,6 @@
 namespace duly {
 namespace {
 
-constexpr Duration kDiskEvery = milliseconds{200};
 constexpr int kFatalStore = 70;  // EX_SOFTWARE: the outcome of a commit is unknown, recovery decides
 
 }  // namespace
@@ -25,7 +24,6 @@ Result<std::unique_ptr<Server>> Server::start(AsioLoop& loop, ServerConfig confi
   server->start_engine();
   if (const Status listening = server->listen(); !listening) return listening.error();
   server->start_broker();
-  server->watch_disk();
   return server;
 }
 
@@ -58,7 +56,9 @@ void Server::start_engine() {
       release(std::move(*batch));
     });
   };
+  ports.disk_low = [this](std::int64_t bytes) { return disk_->low(bytes); };
   ports.refused_full = [this](std::vector<ReplyTo>&& replies) {
+    disk_->full();
     loop_.post([this, replies = std::move(replies)] { refused_full(replies); });
   };
   ports.fatal = [](const Error& error) {
@@ -161,7 +161,6 @@ void Server::perform(Effect& effect) {
 }
 
 void Server::refused_full(const std::vector<ReplyTo>& replies) {
-  disk_->full();
   for (const ReplyTo reply : replies) {
     desk_->deliver(
         {reply, Problem{507, "Insufficient storage", "the disk is full: nothing of this was stored", "", 0}});
@@ -169,12 +168,6 @@ void Server::refused_full(const std::vector<ReplyTo>& replies) {
   // The engine has begun again from the store: what it knew of the world has to be told anew.
   links_->close_all("the server begins again after a full disk");
   tell_engine(BrokerState{broker_up_});
-  tell_engine(DiskSpace{disk_low_ = true});
-}
-
-void Server::watch_disk() {
-  if (const bool low = disk_->low(); low != disk_low_) tell_engine(DiskSpace{disk_low_ = low});
-  loop_.at(loop_.now() + kDiskEvery, [this] { watch_disk(); });
 }
 
 // ---- crash simulation

@@ -55,7 +55,6 @@ class Server {
   void release(std::vector<Effect>&& effects);
   void perform(Effect& effect);
   void refused_full(const std::vector<ReplyTo>& replies);
-  void watch_disk();
   void tell_engine(Input input);
   void strike(const Strike& strike);
   void disconnect(Duration pause);
@@ -79,7 +78,7 @@ class Server {
   std::unique_ptr<Router> router_;
   std::unique_ptr<HttpServer> http_;
   std::thread engine_thread_;
-  bool broker_up_ = false, disk_low_ = false, finished_ = false;
+  bool broker_up_ = false, finished_ = false;
 };
 
 }  // namespace duly

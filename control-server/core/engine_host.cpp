@@ -14,6 +14,23 @@ constexpr std::int64_t kCheckpointPages = 4096;
 // With little room left the WAL must not grow: it is copied back often and written anew from its beginning.
 constexpr std::int64_t kCheckpointPagesLow = 32;
 constexpr Duration kFullPause = milliseconds{100};
+constexpr Duration kFullLogEvery = seconds{1};
+constexpr std::int64_t kPageBytes = 4096;
+constexpr std::int64_t kRowsBytes = 1024;  // of a new command beside its payload: rows, indexes, key, labels
+
+// What new work would take of the disk: once in the WAL, once more when it is copied into the database.
+std::int64_t growth_of(const std::vector<Input>& inputs) {
+  std::int64_t bytes = 0;
+  for (const Input& input : inputs) {
+    const auto* submit = std::get_if<Submit>(&input);
+    if (submit == nullptr) continue;
+    for (const NewCommand& command : submit->commands) {
+      const auto payload = command.spec.payload ? command.spec.payload->size() : 0;
+      bytes += kRowsBytes + static_cast<std::int64_t>(payload);
+    }
+  }
+  return 2 * bytes;
+}
 
 }  // namespace
 
@@ -60,11 +77,24 @@ void EngineHost::drain() {
   schedule_tick();
 }
 
+// Asked before every batch, not now and then: work that comes faster than somebody looks must not eat what is
+// kept for recording the work that was accepted.  What the WAL holds needs room once more, in the database.
+void EngineHost::watch_disk(std::vector<Input>& inputs) {
+  if (!ports_.disk_low) return;
+  const auto low = [&] { return ports_.disk_low(store_.wal_pages() * kPageBytes + growth_of(inputs)); };
+  bool now = low();
+  if (now && !disk_low_) {
+    store_.checkpoint_if_beyond(
+        0);  // while there is room for it; afterwards the WAL is written from its beginning
+    now = low();
+  }
+  if (now != disk_low_) inputs.insert(inputs.begin(), Input{DiskSpace{now}});
+  disk_low_ = now;
+}
+
 void EngineHost::run_batch(std::vector<Input>& inputs) {
   if (stopped_) return;
-  for (const Input& input : inputs) {
-    if (const auto* space = std::get_if<DiskSpace>(&input)) disk_low_ = space->low;
-  }
+  watch_disk(inputs);
   Engine::Batch batch = engine_->run(inputs, loop_.moment());
   if (batch.status) {
     ports_.release(std::move(batch.effects));
@@ -75,22 +105,29 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
     stopped_ = true;
     return ports_.fatal(batch.status.error());
   }
-  log(LogLevel::error, "engine", "the disk is full: a batch was refused whole",
-      {{"inputs", static_cast<std::int64_t>(inputs.size())}});
+  begin_again(inputs);
+}
+
+// The disk was full all the same: nothing of the batch was applied, and memory ran ahead of the store.
+void EngineHost::begin_again(std::vector<Input>& inputs) {
+  // Not at once, for a sweep that finds the disk full again must not turn into a spin.
+  quiet_until_ = loop_.now() + kFullPause;
+  if (loop_.now() >= full_logged_ + kFullLogEvery) {
+    full_logged_ = loop_.now();
+    log(LogLevel::error, "engine", "the disk is full: a batch was refused whole",
+        {{"inputs", static_cast<std::int64_t>(inputs.size())}});
+  }
   std::vector<ReplyTo> replies;
   for (const Input& input : inputs) {
     const bool only_looks = std::holds_alternative<AwaitEnd>(input) || std::holds_alternative<Query>(input);
     if (const ReplyTo reply = Engine::reply_of(input); reply != 0 && !only_looks) replies.push_back(reply);
   }
-  // Memory ran ahead of the store: begin again from what the store has, and not at once, for a sweep that
-  // finds the disk full again must not turn into a spin.
-  quiet_until_ = loop_.now() + kFullPause;
-  disk_low_ = true;
-  store_.checkpoint_if_beyond(0);
   std::vector<Effect> waits = engine_->answers_to_waits(inputs);
+  ports_.refused_full(std::move(replies));  // gives up what was kept for this moment …
+  store_.checkpoint_if_beyond(0);           // … so that the WAL can be copied back
   engine_ = std::make_unique<Engine>(store_, config_, loop_.moment());
+  disk_low_ = false;  // as the new engine believes, until the next batch looks
   ports_.release(std::move(waits));
-  ports_.refused_full(std::move(replies));
   // A question needs no disk: it is asked again of the engine that begins now.
   for (Input& input : inputs) {
     if (std::holds_alternative<Query>(input) && !submit(std::move(input)))

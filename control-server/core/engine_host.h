@@ -18,8 +18,12 @@ namespace duly {
 
 struct EnginePorts {
   std::function<void(std::vector<Effect>&&)> release;
-  // The disk was full: nothing of the batch was applied.  These requests are to be answered so, and every
-  // session is to be closed, because what the engine knew of them is gone.
+  // Whether less than the reserve would be free after so many bytes more: new work is then refused.  Empty =
+  // never.  Asked before each batch, so it must be cheap.
+  std::function<bool(std::int64_t bytes)> disk_low;
+  // The disk was full: nothing of the batch was applied.  What was kept for this moment is to be freed, these
+  // requests are to be answered so, and every session is to be closed, because what the engine knew of them
+  // is gone.
   std::function<void(std::vector<ReplyTo>&&)> refused_full;
   // The outcome of a commit is unknown: the process must end at once, without answering anybody.
   std::function<void(const Error&)> fatal;
@@ -40,6 +44,8 @@ class EngineHost {
  private:
   void drain();
   void run_batch(std::vector<Input>& inputs);
+  void watch_disk(std::vector<Input>& inputs);
+  void begin_again(std::vector<Input>& inputs);
   void schedule_tick();
 
   Loop& loop_;
@@ -49,8 +55,9 @@ class EngineHost {
   std::unique_ptr<Engine> engine_;
   MonoTime tick_at_{};
   MonoTime quiet_until_{};  // no tick before, after a full disk
-  bool disk_low_ = false;
-  bool stopped_ = false;  // after a fatal failure nothing more is applied
+  MonoTime full_logged_{};
+  bool disk_low_ = false;  // as the engine was last told
+  bool stopped_ = false;   // after a fatal failure nothing more is applied
 
   mutable Mutex mutex_;
   std::vector<Input> inbox_ DULY_GUARDED_BY(mutex_);

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,6 +40,10 @@ class CrashVfs {
   // Bytes of all files together; 0 = no limit.
   void set_capacity(std::int64_t bytes) { capacity_ = bytes; }
   [[nodiscard]] std::int64_t size() const;
+  // Bytes until the disk is full.
+  [[nodiscard]] std::int64_t room() const {
+    return capacity_ == 0 ? std::numeric_limits<std::int64_t>::max() : capacity_ - size();
+  }
 
   struct Counts {
     std::uint64_t syncs = 0, writes = 0, lost_writes = 0, failed = 0;

@@ -112,7 +112,6 @@ void World::answered(const Answer& answer) {
     if (problem->status == 507 && !request.commands.empty()) {
       unknown_.push_back(std::move(request.commands));
       ++counts_.fulls;
-      server_->submit(DiskSpace{true});
     } else if (!request.commands.empty()) {
       throw Violation{"a good submit was refused: " + problem->detail};
     }

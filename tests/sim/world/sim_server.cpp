@@ -3,6 +3,11 @@
 #include <utility>
 
 namespace duly::sim {
+namespace {
+
+constexpr std::int64_t kReserveBytes = 8192;
+
+}  // namespace
 
 SimServer::SimServer(SimLoop& loop, SimNet& net, SimRabbit& rabbit, CrashVfs& disk, Config config,
                      Hooks hooks)
@@ -30,6 +35,7 @@ void SimServer::start() {
       for (Effect& effect : *batch) perform(effect);
     });
   };
+  ports.disk_low = [this](std::int64_t bytes) { return disk_.room() < bytes + kReserveBytes; };
   ports.refused_full = [this, alive = std::weak_ptr<bool>(alive_)](std::vector<ReplyTo>&& replies) {
     loop_.post([this, alive, replies = std::move(replies)] {
       if (!alive.expired()) refused_full(replies);

@@ -150,10 +150,7 @@ void World::schedule_faults() {
   fault(rates.sync_failure, [this] { rng_.chance(0.5) ? disk_.fail_syncs(1) : disk_.fail_writes(1); });
   fault(rates.disk_full, [this] {
     disk_.set_capacity(disk_.size() + 20'000);
-    loop_.at(loop_.now() + rng_.between(milliseconds{200}, seconds{3}), [this] {
-      disk_.set_capacity(0);
-      server_->submit(DiskSpace{false});
-    });
+    loop_.at(loop_.now() + rng_.between(milliseconds{200}, seconds{3}), [this] { disk_.set_capacity(0); });
   });
   fault(rates.wall_step, [this] { loop_.step_wall(rng_.between(seconds{-3}, seconds{3})); });
   fault(rates.operator_action, [this] { act_on_some_command(); });
@@ -213,7 +210,6 @@ void World::heal() {
   disk_.set_capacity(0);
   crash_at_commit_ = crash_after_commit_ = false;
   if (!server_->up()) server_->start();
-  server_->submit(DiskSpace{false});
   for (std::size_t i = 0; i < agents_.size(); ++i) {
     agents_[i]->resume();
     if (!agents_[i]->up()) start_agent_later(i, Duration{1});
@@ -242,7 +238,6 @@ void World::start_server_later(Duration after) {
     if (server_->up()) return;
     server_->start();
     if (!server_->up()) return start_server_later(milliseconds{100});
-    if (healing_) server_->submit(DiskSpace{false});
   });
 }
 
