@@ -33,13 +33,16 @@ class Course(TestCase):
             gap = instant(after["started_at"]) - instant(before["finished_at"])
             self.assertTrue(base * 0.8 - 1 <= gap <= base * 1.2 + 400, (number, gap))
 
+    def failed_once(self, id):
+        command = self.api.command(id)
+        return command if command["attempts"] and command["attempts"][0]["finished_at"] else None
+
     def test_jitter_spreads_and_the_longest_delay_holds(self):
         retry = {"max_attempts": 2, "initial_delay_ms": 5000, "max_delay_ms": 1000, "jitter": 0.5}
         ids = self.api.batch([{"type": "builtin.fail", "payload": {"times": 1}, "retry": retry}] * 20)
         gaps = set()
         for id in ids:
-            self.wait("it failed once", lambda id=id: self.api.command(id)["attempts"])
-            command = self.api.command(id)
+            command = self.wait("it failed once", lambda id=id: self.failed_once(id))
             gap = instant(command["due_at"]) - instant(command["attempts"][0]["finished_at"])
             self.assertTrue(499 <= gap <= 1501, gap)
             gaps.add(gap // 50)
