@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/assert.h"
+#include "common/base/planted.h"
 #include "common/model/limits.h"
 
 namespace duly {
@@ -68,7 +69,8 @@ void Dispatcher::hand_out(MonoTime now, HandOut batch) {
   for (HandOutItem& item : batch.items) {
     room_given_ = std::max<std::int64_t>(room_given_ - 1, 0);
     if (!holds(item)) continue;  // handed out under a lease that is gone: the server forgot it with the lease
-    const MonoTime publish_at = now + Duration{std::max<std::int64_t>(item.due_in_us, 0)};
+    const std::int64_t wait_us = DULY_PLANTED("publish.due") ? 0 : std::max<std::int64_t>(item.due_in_us, 0);
+    const MonoTime publish_at = now + Duration{wait_us};
     if (known_queues_.insert(item.queue).second) effects_.ensure_queues.push_back(item.queue);
     upcoming_.emplace(std::pair{publish_at, next_arrival_++}, std::move(item));
   }
@@ -113,7 +115,7 @@ void Dispatcher::settled(const std::vector<SettledPublish>& results) {
 void Dispatcher::tick(MonoTime now) {
   const bool any =
       std::any_of(holdings_.begin(), holdings_.end(), [](const auto& h) { return !h.second.revoking; });
-  if (now < trusted_until_ || !any) return;
+  if (now < trusted_until_ || !any || DULY_PLANTED("agent.self-fence")) return;
   // The lease may have ended without our hearing of it: nothing of it may be published any more.  A server
   // that has not noticed anything must be told, or it would wait for us for ever.
   let_go_of_all();
@@ -152,12 +154,15 @@ std::optional<MonoTime> Dispatcher::next_wakeup() const {
 }
 
 void Dispatcher::publish_due(MonoTime now) {
-  while (broker_usable_ && now < trusted_until_ && !upcoming_.empty() &&
-         upcoming_.begin()->first.first <= now && open_.size() < limits::kPublishWindow) {
+  const bool trusted = now < trusted_until_ || DULY_PLANTED("agent.self-fence");
+  while (broker_usable_ && trusted && !upcoming_.empty() && upcoming_.begin()->first.first <= now &&
+         open_.size() < limits::kPublishWindow) {
     HandOutItem item = std::move(upcoming_.begin()->second);
     upcoming_.erase(upcoming_.begin());
     const PublishTicket ticket = next_ticket_++;
     effects_.publishes.emplace_back(ticket, item);
+    if (DULY_PLANTED("mark.confirm"))
+      to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
     open_.emplace(ticket, std::move(item));
   }
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/assert.h"
+#include "common/base/planted.h"
 #include "common/model/limits.h"
 
 namespace duly {
@@ -52,6 +53,7 @@ void Executor::ask(MonoTime) {
   while (linked_ && !waiting_.empty() && free_slots() > 0) {
     auto node = waiting_.extract(waiting_.begin());
     const Execution& execution = node.mapped().execution;
+    if (DULY_PLANTED("ack.permit")) settle(node.mapped(), Settle::ack);
     to_begin_.push_back({execution.id, execution.attempt, execution.token, node.key()});
     asked_.insert(std::move(node));
   }

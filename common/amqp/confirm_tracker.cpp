@@ -3,6 +3,8 @@
 #include <iterator>
 #include <utility>
 
+#include "common/base/planted.h"
+
 namespace duly {
 
 std::uint64_t ConfirmTracker::on_publish(PublishTicket ticket, std::string message_id, MonoTime now) {
@@ -13,7 +15,7 @@ std::uint64_t ConfirmTracker::on_publish(PublishTicket ticket, std::string messa
 
 void ConfirmTracker::on_return(const std::string& message_id) {
   for (auto& [tag, entry] : open_) {
-    if (!entry.returned && entry.message_id == message_id) {
+    if (!entry.returned && entry.message_id == message_id && !DULY_PLANTED("confirm.return")) {
       entry.returned = true;
       return;
     }
@@ -21,11 +23,12 @@ void ConfirmTracker::on_return(const std::string& message_id) {
 }
 
 std::vector<SettledPublish> ConfirmTracker::on_ack(std::uint64_t tag, bool multiple) {
-  return settle(tag, multiple, PublishOutcome::confirmed);
+  return settle(tag, multiple && !DULY_PLANTED("confirm.multiple"), PublishOutcome::confirmed);
 }
 
 std::vector<SettledPublish> ConfirmTracker::on_nack(std::uint64_t tag, bool multiple) {
-  return settle(tag, multiple, PublishOutcome::rejected);
+  return settle(tag, multiple,
+                DULY_PLANTED("confirm.nack") ? PublishOutcome::confirmed : PublishOutcome::rejected);
 }
 
 std::vector<SettledPublish> ConfirmTracker::on_channel_lost() {
@@ -33,7 +36,7 @@ std::vector<SettledPublish> ConfirmTracker::on_channel_lost() {
   settled.reserve(open_.size());
   for (const auto& [tag, entry] : open_) settled.push_back({entry.ticket, PublishOutcome::in_doubt});
   open_.clear();
-  next_tag_ = 1;
+  if (!DULY_PLANTED("confirm.tags")) next_tag_ = 1;
   return settled;
 }
 

@@ -19,6 +19,7 @@ constexpr std::string_view level_name(LogLevel level) {
     case LogLevel::info: return "info";
     case LogLevel::warn: return "warn";
     case LogLevel::error: return "error";
+    case LogLevel::silent: break;
   }
   return "?";
 }

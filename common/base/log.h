@@ -14,7 +14,7 @@
 
 namespace duly {
 
-enum class LogLevel : std::uint8_t { debug, info, warn, error };
+enum class LogLevel : std::uint8_t { debug, info, warn, error, silent };  // silent: as the least, nothing
 enum class LogFormat : std::uint8_t { text, json };
 
 struct LogField {

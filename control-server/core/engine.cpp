@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "common/base/planted.h"
 #include "common/model/limits.h"
 
 namespace duly {
@@ -12,8 +13,10 @@ namespace {
 
 constexpr Duration kSweepEvery = milliseconds{100};
 // Longer than this between two runs (there is a sweep every 100 ms) means that this process did not get to
-// run.
-constexpr Duration kOwnPause = milliseconds{1000};
+// run.  Not longer than the shortest lease allows: an agent that renews five times a TTL must never look
+// silent for our sake.
+constexpr Duration kOwnPause = milliseconds{250};
+constexpr Duration kLongPause = milliseconds{1000};  // worth a line in the log
 constexpr int kNode = 0;
 
 }  // namespace
@@ -27,7 +30,8 @@ Engine::Engine(Store& store, EngineConfig config, Moment now)
       last_run_(now.mono),
       ids_(store.last_id(), kNode),
       shards_(store.shards(), store.shard_rows(), now.mono + config_.lease_ttl),
-      window_(store, [this](CommandId id) { return handed_.contains(id); }),
+      window_(
+          store, [this](CommandId id) { return handed_.contains(id); }, config_.lane_window),
       started_(now.mono) {
   load(now);
 }
@@ -65,7 +69,8 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   stats_.committed_inputs += inputs.size();
   if (config_.before_commit) config_.before_commit();
   Batch batch;
-  batch.status = store_.commit();
+  const bool later = DULY_PLANTED("effects.before-commit") && now_.mono.time_since_epoch().count() % 2 == 0;
+  if (!later) batch.status = store_.commit();
   if (!batch.status) {
     keep_waits(inputs);
     return batch;
@@ -138,8 +143,9 @@ void Engine::on(Tick&) {
 void Engine::notice_own_pause() {
   const Duration gap = now_.mono - last_run_;
   last_run_ = now_.mono;
-  if (gap < kOwnPause) return;
-  log(LogLevel::warn, "engine", "was asleep; extending all leases", {{"ms", to_ms(gap)}});
+  if (gap < kOwnPause || DULY_PLANTED("lease.own-pause")) return;
+  if (gap >= kLongPause)
+    log(LogLevel::warn, "engine", "was asleep; extending all leases", {{"ms", to_ms(gap)}});
   for (auto& [session, agent] : sessions_) {
     agent.heard += gap;
     agent.opened += gap;
@@ -153,7 +159,10 @@ void Engine::notice_own_pause() {
 void Engine::expire_sessions() {
   std::vector<SessionId> silent;
   for (const auto& [session, agent] : sessions_) {
-    if (!agent.name.empty() && now_.mono - agent.heard > config_.lease_ttl) silent.push_back(session);
+    const Duration silence = DULY_PLANTED("lease.wall-clock")
+                                 ? Duration{milliseconds{now_ms() - agent.heartbeat_ms}}
+                                 : now_.mono - agent.heard;
+    if (!agent.name.empty() && silence > config_.lease_ttl) silent.push_back(session);
   }
   for (const SessionId session : silent) {
     log(LogLevel::warn, "engine", "agent silent for a lease TTL", {{"agent", sessions_.at(session).name}});
@@ -222,7 +231,7 @@ void Engine::on(QueueInspected& input) {
   info.ready = input.depth.ready;
   info.consumers = input.depth.consumers;
   if (!std::exchange(info.inspecting, false)) return;
-  if (input.depth.ready.value_or(0) > 0) return;
+  if (input.depth.ready.value_or(0) > 0 && !DULY_PLANTED("republish.empty")) return;
   std::int64_t again = 0;
   for (const StateRow& row : store_.queued(*number, info.inspect_before_ms, limits::kSweepRows)) {
     if (handed_.contains(row.id)) continue;
@@ -298,7 +307,7 @@ void Engine::publish_dead_letters() {
 void Engine::on(DeadLetterSettled& input) {
   const auto at = dead_letters_.find(input.ticket);
   if (at == dead_letters_.end()) return;
-  if (input.outcome == PublishOutcome::confirmed) {
+  if (input.outcome == PublishOutcome::confirmed || DULY_PLANTED("dead-letter.confirm")) {
     store_.remove_dead(at->second.first, at->second.second);
     ++stats_.dead_letters_published;
   } else {

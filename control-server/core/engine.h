@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "common/model/limits.h"
 #include "control-server/core/effects.h"
 #include "control-server/core/inputs.h"
 #include "control-server/core/ready_window.h"
@@ -31,6 +32,7 @@ namespace duly {
 struct EngineConfig {
   Duration lease_ttl = seconds{5};
   std::int64_t max_queued = 10'000;
+  std::size_t lane_window = limits::kLaneWindow;
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
   std::function<void()> after_commit;

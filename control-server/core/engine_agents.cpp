@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "common/base/planted.h"
 #include "common/model/limits.h"
 #include "control-server/core/engine.h"
 
@@ -198,6 +199,7 @@ void Engine::said(Agent& agent, Leaving&) {
 
 // What was handed out under a holding is known only as long as the holding lives.
 void Engine::forget_holding(ShardId shard) {
+  if (DULY_PLANTED("hand-out.forgotten")) return window_.reset(shard);
   const auto at = handed_by_shard_.find(shard);
   if (at != handed_by_shard_.end()) {
     const std::set<CommandId> ids = at->second;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "common/base/planted.h"
 #include "common/model/limits.h"
 #include "control-server/core/engine.h"
 
@@ -99,7 +100,7 @@ CommandId Engine::accept(const NewCommand& command) {
   row.key_hash = key_hash_of(spec.key);
   row.expires_ms = spec.expires_at_ms.value_or(0);
   store_.insert(row, spec, now_ms());
-  if (!command.idempotency_key.empty()) {
+  if (!command.idempotency_key.empty() && !DULY_PLANTED("idempotency.stored")) {
     store_.insert_idempotent(command.idempotency_key, {row.id, command.body_hash},
                              now_ms() + limits::kIdempotencyMs);
   }
@@ -171,7 +172,8 @@ void Engine::on(RescheduleCommand& input) {
                       format_instant(row->due_ms) + " to " + format_instant(input.due_at_ms));
   forget_hand_out(row->id);
   window_.remove(LaneKey{row->shard, row->queue}, row->id);
-  row->token = Token{row->token.value + 1};  // a message already published must no longer start it
+  if (!DULY_PLANTED("reschedule.token"))
+    row->token = Token{row->token.value + 1};  // a message already published must no longer start it
   row->due_ms = input.due_at_ms;
   row->order_ms = input.due_at_ms;
   store_.update(*row);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/planted.h"
 #include "common/model/limits.h"
 #include "control-server/core/engine.h"
 
@@ -104,7 +105,7 @@ std::optional<HandOutItem> Engine::prepare(const WindowEntry& entry, LaneKey lan
 // that one must be known to the window whenever somebody is refused for its sake.
 bool Engine::key_allows(const WindowEntry& entry) {
   const std::int64_t hash = entry.row.key_hash;
-  if (hash == 0 || entry.republish) return true;
+  if (hash == 0 || entry.republish || DULY_PLANTED("key.order")) return true;
   if (handed_keys_.contains(hash)) return false;
   const auto head = store_.key_head(hash);
   if (!head || head->id != entry.row.id) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "common/base/planted.h"
 #include "common/model/limits.h"
 
 namespace duly {
@@ -101,7 +102,7 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
     store_.checkpoint_if_beyond(disk_low_ ? kCheckpointPagesLow : kCheckpointPages);
     return;
   }
-  if (batch.status.error().code != Errc::full) {
+  if (batch.status.error().code != Errc::full && !DULY_PLANTED("store.io-error")) {
     stopped_ = true;
     return ports_.fatal(batch.status.error());
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "common/base/planted.h"
 #include "common/model/limits.h"
 #include "control-server/core/engine.h"
 
@@ -16,12 +17,13 @@ namespace duly {
 // -----------------------------------------------------------------------------------------------------
 
 bool Engine::mark(const MarkItem& item, const Agent& agent) {
-  if (!shards_.holds(agent.session, item.shard, item.epoch)) return false;
+  if (!DULY_PLANTED("mark.epoch") && !shards_.holds(agent.session, item.shard, item.epoch)) return false;
   auto row = store_.find(item.id);
   if (!row || row->shard != item.shard) return false;
   const auto handed = handed_.find(item.id);
   const bool in_turn = row->key_hash == 0 || row->state != State::scheduled || handed != handed_.end();
-  const bool current = row->token == item.token && row->next_attempt() == item.attempt && in_turn;
+  const bool this_token = DULY_PLANTED("mark.token") || row->token == item.token;
+  const bool current = this_token && row->next_attempt() == item.attempt && in_turn;
   if (handed != handed_.end()) {
     forget_hand_out(item.id);
     // What the agent published is no longer what the command is: hand it out anew.
@@ -38,6 +40,10 @@ bool Engine::mark(const MarkItem& item, const Agent& agent) {
     ++stats_.marked;
   } else if (row->state == State::running && row->attempt == item.attempt && row->queued_ms == 0) {
     row->queued_ms = now_ms();  // the permit outran the mark
+    if (row->epoch.value == 0) {
+      row->epoch = item.epoch;
+      row->publisher = agent.party;
+    }
     store_.update(*row);
     ++stats_.marked;
   }
@@ -61,23 +67,26 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
   const auto body = store_.body(id);
   if (!body) return {Refusal::unknown};
   if (row->state == State::running && row->attempt == attempt) {
-    const bool same = row->executor == executor && row->nonce == nonce && session.value != 0;
-    if (same) return {Refusal::none, body->timeout_ms};  // the answer was lost, not the permit
+    const bool this_request = DULY_PLANTED("permit.nonce") || row->nonce == nonce;
+    const bool same = row->executor == executor && this_request && session.value != 0;
+    if (same || DULY_PLANTED("permit.once"))
+      return {Refusal::none, body->timeout_ms};  // the answer was lost, not the permit
     return {Refusal::already_permitted};
   }
   if (attempt <= row->attempt) return {is_end(row->state) ? Refusal::finished : Refusal::already_permitted};
   if (is_end(row->state)) return {Refusal::finished};
   if (row->state != State::scheduled && row->state != State::queued) return {Refusal::stale};
-  if (attempt != row->next_attempt() || (token && *token != row->token)) return {Refusal::stale};
+  const bool other_token = token && *token != row->token && !DULY_PLANTED("permit.token");
+  if (attempt != row->next_attempt() || other_token) return {Refusal::stale};
   if (!token && row->due_ms > now_ms()) return {Refusal::not_due};
-  if (row->expires_ms != 0 && row->expires_ms <= now_ms()) {
+  if (row->expires_ms != 0 && row->expires_ms <= now_ms() && !DULY_PLANTED("permit.expiry")) {
     expire(*row);
     return {Refusal::expired};
   }
   const auto handed = handed_.find(id);
   // A message of a holding that is gone: another command of the key may have had its turn since.
   const bool out_of_turn = row->key_hash != 0 && row->state == State::scheduled && handed == handed_.end();
-  if (out_of_turn) return {Refusal::stale};
+  if (out_of_turn && !DULY_PLANTED("permit.turn")) return {Refusal::stale};
   if (handed != handed_.end() && row->state == State::scheduled) {
     row->epoch = handed->second.epoch;
     row->publisher = handed->second.publisher;
@@ -175,8 +184,9 @@ void Engine::on(HttpFinish& input) {
 
 bool Engine::finish(const FinishItem& item, PartyNumber executor) {
   auto row = store_.find(item.id);
-  if (!row || row->state != State::running || row->attempt != item.attempt || row->executor != executor)
-    return false;
+  if (!row || row->state != State::running) return false;
+  const bool this_run = row->attempt == item.attempt && row->executor == executor;
+  if (!this_run && !DULY_PLANTED("result.attempt")) return false;
   end_attempt(*row, item.outcome, item.error, item.result);
   row->losses = 0;
   switch (item.outcome) {
@@ -220,8 +230,10 @@ void Engine::lose_attempt(CommandId id, const std::string& why) {
   const auto body = store_.body(id);
   end_attempt(*row, AttemptOutcome::lost, why, nullptr);
   ++row->losses;
-  if (body && body->on_lost == OnLost::dead) return die(*row, DeadReason::lost);
-  if (row->losses >= limits::kPoisonLosses) return die(*row, DeadReason::poison);
+  if (body && body->on_lost == OnLost::dead && !DULY_PLANTED("lost.policy"))
+    return die(*row, DeadReason::lost);
+  if (row->losses >= limits::kPoisonLosses && !DULY_PLANTED("lost.poison"))
+    return die(*row, DeadReason::poison);
   retry_or_die(*row, true, DeadReason::attempts_exhausted);
 }
 

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "common/base/assert.h"
+#include "common/base/planted.h"
 #include "common/model/limits.h"
 
 namespace duly {
@@ -40,7 +41,7 @@ void ReadyWindow::add(LaneKey key, const ReadyRow& row, std::int64_t now_ms, Bod
   const auto at = lane.entries.find(row.id);
   if (at != lane.entries.end()) erase(lane, at);
   const bool first_on_disk = lane.disk_due > row.due_ms && row.due_ms <= now_ms + kHorizonMs;
-  if (place(row) >= lane.frontier && first_on_disk && lane.entries.size() < limits::kLaneWindow) {
+  if (place(row) >= lane.frontier && first_on_disk && lane.fresh() < cap_) {
     lane.frontier = just_after(row);
   }
   if (place(row) >= lane.frontier) {
@@ -61,7 +62,7 @@ void ReadyWindow::hold_off(LaneKey key, const ReadyRow& row, std::int64_t eligib
 
 void ReadyWindow::add_republish(LaneKey key, const ReadyRow& row, std::int64_t now_ms) {
   Lane& lane = lanes_[key];
-  if (lane.entries.contains(row.id) || lane.entries.size() >= limits::kLaneWindow) return;
+  if (lane.entries.contains(row.id) || lane.again >= cap_) return;
   insert(lane, WindowEntry{row, now_ms, true, nullptr}, false);
 }
 
@@ -77,7 +78,7 @@ std::optional<WindowEntry> ReadyWindow::pop(LaneKey key, std::int64_t now_ms, st
   const auto found = lanes_.find(key);
   if (found == lanes_.end()) return std::nullopt;
   Lane& lane = found->second;
-  if (lane.entries.size() < limits::kLaneWindow / 2) refill(key, lane, now_ms);
+  if (lane.fresh() < cap_ / 2) refill(key, lane, now_ms);
   promote(lane, until_ms);
   for (const auto& [priority, eligible, id] : lane.due) {
     const auto at = lane.entries.find(id);
@@ -105,8 +106,7 @@ std::optional<std::int64_t> ReadyWindow::next_ms(const std::function<bool(LaneKe
     if (!lane.due.empty()) consider(INT64_MIN);
     if (!lane.upcoming.empty()) consider(lane.upcoming.begin()->first - limits::kLookAhead.count());
     if (lane.disk_due == INT64_MIN) consider(INT64_MIN);
-    if (lane.disk_due != INT64_MAX && lane.disk_due != INT64_MIN &&
-        lane.entries.size() < limits::kLaneWindow / 2) {
+    if (lane.disk_due != INT64_MAX && lane.disk_due != INT64_MIN && lane.fresh() < cap_ / 2) {
       consider(lane.disk_due - kHorizonMs);
     }
   }
@@ -123,6 +123,7 @@ void ReadyWindow::insert(Lane& lane, WindowEntry entry, bool below_frontier) {
   }
   if (below_frontier) lane.by_due.insert(place(entry.row));
   lane.upcoming.emplace(entry.eligible_ms, entry.row.id);
+  if (entry.republish) ++lane.again;
   lane.entries.emplace(entry.row.id, std::move(entry));
   ++size_;
 }
@@ -133,13 +134,14 @@ void ReadyWindow::erase(Lane& lane, std::map<CommandId, WindowEntry>::iterator a
   lane.by_due.erase(place(entry.row));
   lane.upcoming.erase({entry.eligible_ms, entry.row.id});
   lane.due.erase(rank(entry));
+  if (entry.republish) --lane.again;
   lane.entries.erase(at);
   --size_;
 }
 
 // Beyond the cap the last in order goes back to being known by the store only.
 void ReadyWindow::make_room(Lane& lane) {
-  while (lane.by_due.size() > limits::kLaneWindow) {
+  while (lane.by_due.size() > cap_ && !DULY_PLANTED("window.cap")) {
     const auto last = *lane.by_due.rbegin();
     erase(lane, lane.entries.find(last.second));
     lane.frontier = last;
@@ -150,7 +152,7 @@ void ReadyWindow::make_room(Lane& lane) {
 void ReadyWindow::refill(LaneKey key, Lane& lane, std::int64_t now_ms) {
   const std::int64_t horizon = now_ms + kHorizonMs;
   if (lane.disk_due > horizon) return;
-  const std::size_t room = limits::kLaneWindow - std::min(lane.entries.size(), limits::kLaneWindow - 1);
+  const std::size_t room = cap_ - std::min(lane.fresh(), cap_ - 1);
   const auto rows = store_.ready(key.shard, key.queue, lane.frontier, horizon, room);
   for (const ReadyRow& row : rows) {
     if (!taken_(row.id) && !lane.entries.contains(row.id)) {

@@ -38,8 +38,10 @@ struct WindowEntry {
 
 class ReadyWindow {
  public:
-  // `taken` tells whether a command is handed out: such a one is not loaded again.
-  ReadyWindow(Store& store, std::function<bool(CommandId)> taken) : store_(store), taken_(std::move(taken)) {}
+  // `taken` tells whether a command is handed out: such a one is not loaded again.  At most `cap` commands of
+  // a lane are in memory (2 or more), and as many again that are published anew.
+  ReadyWindow(Store& store, std::function<bool(CommandId)> taken, std::size_t cap)
+      : store_(store), taken_(std::move(taken)), cap_(cap) {}
 
   // The lane may hold commands in the store that nobody has looked at.
   void open_unknown(LaneKey lane);
@@ -67,11 +69,15 @@ class ReadyWindow {
 
   struct Lane {
     std::map<CommandId, WindowEntry> entries;
+    // Of these, those that are published anew.  They have a cap of their own: a window full of new work must
+    // not keep out what was lost, or a queue that counts the lost ones as queued would be full for ever.
+    std::size_t again = 0;
     std::set<std::pair<std::int64_t, CommandId>> by_due;     // (due, id) of those below the frontier
     std::set<std::pair<std::int64_t, CommandId>> upcoming;   // (eligible, id), not yet promoted
     std::set<std::tuple<int, std::int64_t, CommandId>> due;  // (-priority, eligible, id)
     std::pair<std::int64_t, CommandId> frontier{INT64_MIN, CommandId{INT64_MIN}};
     std::int64_t disk_due = INT64_MAX;
+    [[nodiscard]] std::size_t fresh() const { return entries.size() - again; }
   };
   [[nodiscard]] const std::map<LaneKey, Lane>& lanes() const { return lanes_; }
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -85,6 +91,7 @@ class ReadyWindow {
 
   Store& store_;
   std::function<bool(CommandId)> taken_;
+  const std::size_t cap_;
   std::map<LaneKey, Lane> lanes_;
   std::size_t size_ = 0;
   std::size_t body_bytes_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/assert.h"
+#include "common/base/planted.h"
 
 namespace duly {
 namespace {
@@ -52,10 +53,9 @@ bool ShardMap::reclaim(const Holding& holding, SessionId session, const std::str
                        Incarnation incarnation) {
   if (!valid(holding.shard)) return false;
   Shard& s = shard(holding.shard);
-  if (s.phase != Phase::free || s.row.epoch != holding.epoch || s.row.agent != name ||
-      s.row.incarnation != incarnation) {
-    return false;
-  }
+  const bool the_holder =
+      s.row.epoch == holding.epoch && s.row.agent == name && s.row.incarnation == incarnation;
+  if (s.phase != Phase::free || (!the_holder && !DULY_PLANTED("reclaim.stale"))) return false;
   if (!s.row.pinned.empty() && s.row.pinned != name) return false;
   s.phase = Phase::held;
   s.holder = session;
@@ -66,7 +66,7 @@ const ShardRow& ShardMap::grant(ShardId id, SessionId session, const std::string
                                 Incarnation incarnation) {
   Shard& s = shard(id);
   DULY_ASSERT(s.phase == Phase::free);
-  s.row.epoch = Epoch{s.row.epoch.value + 1};
+  s.row.epoch = Epoch{s.row.epoch.value + (DULY_PLANTED("epoch.bump") ? 0 : 1)};
   s.row.agent = name;
   s.row.incarnation = incarnation;
   s.phase = Phase::held;

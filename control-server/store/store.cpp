@@ -1,6 +1,7 @@
 // Opening, migrating, the transaction, names and counters.
 #include "control-server/store/store.h"
 
+#include "common/base/planted.h"
 #include "control-server/store/database.h"
 #include "control-server/store/schema.h"
 
@@ -60,7 +61,7 @@ Status Store::load(const StoreOptions& options) {
   // Recovery may have brought back a transaction whose sync had failed.  Nobody may be told of it before it
   // is on disk, also not by an answer that needs no commit of its own: so every start begins with a synced
   // commit.
-  set_meta("starts", meta("starts", 0) + 1);
+  if (!DULY_PLANTED("store.starts")) set_meta("starts", meta("starts", 0) + 1);
   load_names();
   load_counters();
   return commit();
@@ -118,10 +119,11 @@ void Store::load_counters() {
 // -----------------------------------------------------------------------------------------------
 
 Status Store::commit() {
-  flush_counters();
+  const bool flush_later = DULY_PLANTED("counters.together") && changed_.size() % 2 == 0;
+  if (!flush_later) flush_counters();
   const Status committed = database_->commit();
   if (!committed) rollback();
-  changed_.clear();
+  if (!committed || !flush_later) changed_.clear();
   return committed;
 }
 
@@ -218,6 +220,7 @@ void Store::set_queue_paused(QueueNumber queue, bool paused) {
 // --------------------------------------------------------------------------------------------------
 
 void Store::add_count(const StateRow& row, State state, std::int64_t by) {
+  if (DULY_PLANTED("counters.moves") && state == State::cancelled) return;
   const CounterKey key{row.queue, row.type, state};
   changed_[key] = counters_[key] += by;
   by_state_[static_cast<std::size_t>(state)] += by;

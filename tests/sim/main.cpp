@@ -1,105 +1,96 @@
-// duly_sim: runs whole worlds from seeds and says which seed broke which promise.
-//
-//   duly_sim [--seeds N] [--seed S] [--jobs-of N --job I] [--quiet]
-// Exit code 0 = all kept, 129 = an oracle objects, 127 = the program itself failed.
+// duly_sim: runs whole worlds from seeds and says which seed broke which promise.  See usage() and
+// ../sim/README.md. Exit code 0 = all kept, 129 = an oracle objects, 2 = wrong arguments.
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
+#include <sstream>
 #include <string>
 
 #include "common/base/log.h"
-#include "tests/sim/world/world.h"
+#include "tests/sim/campaign/campaign.h"
 
 namespace {
 
+using duly::sim::Campaign;
+
 struct Arguments {
-  std::uint64_t first = 1, seeds = 500;
-  bool single = false, quiet = false;
+  Campaign campaign;
+  enum class Mode : std::uint8_t { campaign, single, shrink, planted, scenarios } mode = Mode::campaign;
+  std::vector<std::string> names;
 };
 
-std::optional<Arguments> parse(int argc, char** argv) {
+int usage() {
+  std::fprintf(stderr,
+               "usage: duly_sim [--seeds N] [--first S] [--jobs J] [--quiet] [--report FILE]\n"
+               "                [--without FAULT,FAULT] [--only FAULT,FAULT] [--commands N]\n"
+               "       duly_sim --seed S [...]        that one, with its log\n"
+               "       duly_sim --seed S --shrink     the smallest plan with which it still fails\n"
+               "       duly_sim --planted [NAME...]   each planted bug (or these) must be found\n"
+               "       duly_sim --scenarios FILE...   kept scenarios\n");
+  return 2;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> names;
+  std::istringstream parts(text);
+  for (std::string name; std::getline(parts, name, ',');) names.push_back(name);
+  return names;
+}
+
+// An option with a value; false when there is no such option.
+bool take(Arguments& arguments, const std::string& option, const std::string& value) {
+  Campaign& campaign = arguments.campaign;
+  const auto number = [&] { return std::strtoull(value.c_str(), nullptr, 10); };
+  if (option == "--seeds") return campaign.seeds = number(), true;
+  if (option == "--first") return campaign.first = number(), true;
+  if (option == "--jobs") return campaign.jobs = static_cast<int>(number()), campaign.jobs > 0;
+  if (option == "--report") return campaign.report = value, true;
+  if (option == "--without") return campaign.narrowing.without = split(value), true;
+  if (option == "--only") return campaign.narrowing.only = split(value), true;
+  if (option == "--commands") return campaign.narrowing.commands = static_cast<int>(number()), true;
+  if (option != "--seed") return false;
+  campaign.first = number();
+  campaign.seeds = 1;
+  if (arguments.mode == Arguments::Mode::campaign) arguments.mode = Arguments::Mode::single;
+  return true;
+}
+
+std::optional<Arguments> parse(const std::vector<std::string>& words) {
   Arguments arguments;
-  for (int i = 1; i < argc; ++i) {
-    const bool more = i + 1 < argc;
-    if (std::strcmp(argv[i], "--seeds") == 0 && more) {
-      arguments.seeds = std::strtoull(argv[++i], nullptr, 10);
-    } else if (std::strcmp(argv[i], "--first") == 0 && more) {
-      arguments.first = std::strtoull(argv[++i], nullptr, 10);
-    } else if (std::strcmp(argv[i], "--seed") == 0 && more) {
-      arguments.first = std::strtoull(argv[++i], nullptr, 10);
-      arguments.seeds = 1;
-      arguments.single = true;
-    } else if (std::strcmp(argv[i], "--quiet") == 0) {
-      arguments.quiet = true;
-    } else {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word == "--quiet") {
+      arguments.campaign.quiet = true;
+    } else if (word == "--shrink") {
+      arguments.mode = Arguments::Mode::shrink;
+    } else if (word == "--planted") {
+      arguments.mode = Arguments::Mode::planted;
+    } else if (word == "--scenarios") {
+      arguments.mode = Arguments::Mode::scenarios;
+    } else if (!word.starts_with("--")) {
+      arguments.names.push_back(word);
+    } else if (i + 1 >= words.size() || !take(arguments, word, words[++i])) {
       return std::nullopt;
     }
   }
   return arguments;
 }
 
-// The hash of the run, or nothing after printing what was broken.
-std::optional<std::uint64_t> run_seed(std::uint64_t seed, duly::sim::WorldCounts& total) {
-  duly::sim::World world(seed);
-  try {
-    const std::uint64_t hash = world.run();
-    total.add(world.counts());
-    return hash;
-  } catch (const duly::sim::Violation& violation) {
-    std::printf("\nFAILED %s\nreplay with: ./scripts/sim --seed %llu\n", violation.what.c_str(),
-                static_cast<unsigned long long>(seed));
-    return std::nullopt;
-  }
-}
-
-void print_total(std::uint64_t seeds, const duly::sim::WorldCounts& t) {
-  const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
-  std::printf(
-      "%llu seeds, %lld virtual seconds: %llu accepted, %llu runs; %llu agents and %llu servers died (%llu "
-      "power losses),"
-      " %llu broker faults, %llu full disks; %llu attempts lost, %llu duplicates refused, %llu stale marks "
-      "and %llu stale"
-      " results refused, %llu republished\n",
-      n(seeds), static_cast<long long>(t.virtual_ms / 1000), n(t.accepted), n(t.runs), n(t.agent_deaths),
-      n(t.server_deaths), n(t.power_losses), n(t.broker_faults), n(t.fulls), n(t.lost_attempts),
-      n(t.refused_permits), n(t.stale_marks), n(t.stale_results), n(t.republished));
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto arguments = parse(argc, argv);
-  if (!arguments) {
-    std::fprintf(stderr, "usage: duly_sim [--seeds N] [--first S] [--seed S] [--quiet]\n");
-    return 2;
+  const auto arguments = parse({argv + 1, argv + argc});
+  if (!arguments) return usage();
+  using Mode = Arguments::Mode;
+  const bool single = arguments->mode == Mode::single;
+  duly::configure_log(duly::LogFormat::text, single ? duly::LogLevel::debug : duly::LogLevel::silent);
+  const Campaign& campaign = arguments->campaign;
+  switch (arguments->mode) {
+    case Mode::shrink: return duly::sim::shrink(campaign.first, campaign.narrowing);
+    case Mode::planted: return duly::sim::run_planted(campaign, arguments->names);
+    case Mode::scenarios: return duly::sim::run_scenarios(arguments->names, campaign.jobs);
+    case Mode::single:
+    case Mode::campaign: break;
   }
-  duly::configure_log(duly::LogFormat::text,
-                      arguments->single ? duly::LogLevel::debug : duly::LogLevel::error);
-  duly::sim::WorldCounts total;
-  std::uint64_t failed = 0;
-  for (std::uint64_t i = 0; i < arguments->seeds; ++i) {
-    const std::uint64_t seed = arguments->first + i;
-    const auto hash = run_seed(seed, total);
-    if (!hash) ++failed;
-    // Same seed, same world: one in a hundred is run again.
-    if (hash && seed % 100 == 0) {
-      duly::sim::WorldCounts again;
-      if (run_seed(seed, again) != hash) {
-        std::printf("\nFAILED the same seed gave another run\nreplay with: ./scripts/sim --seed %llu\n",
-                    static_cast<unsigned long long>(seed));
-        ++failed;
-      }
-    }
-    if (!arguments->quiet && i % 50 == 49) {
-      std::printf("%llu seeds, %llu failed\n", static_cast<unsigned long long>(i + 1),
-                  static_cast<unsigned long long>(failed));
-      std::fflush(stdout);
-    }
-    if (failed >= 10) break;
-  }
-  print_total(arguments->seeds, total);
-  std::printf("%llu passed, %llu failed\n", static_cast<unsigned long long>(arguments->seeds - failed),
-              static_cast<unsigned long long>(failed));
-  return failed == 0 ? 0 : 129;
+  return duly::sim::run_campaign(campaign);
 }

@@ -44,7 +44,8 @@ LinkConnector SimNet::connector(const std::string& node) {
     loop_.at(loop_.now() + wait, [this, node, done = std::move(done)] {
       const auto blocked = blocked_.find(node);
       const bool cut = blocked != blocked_.end() && (blocked->second.to_server || blocked->second.to_node);
-      if (!accept_ || cut || rng_.chance(faults_.refuse_connect)) return done(nullptr, "connection refused");
+      if (!accept_ || cut || strikes(faults_.refuse_connect, "refuse_connect"))
+        return done(nullptr, "connection refused");
       auto pipe = std::make_shared<Pipe>();
       pipe->node = node;
       std::erase_if(pipes_, [](const auto& p) { return p.expired(); });
@@ -63,14 +64,14 @@ bool SimNet::passes(const Pipe& pipe, int to) const {
 
 void SimNet::send(const PipePtr& pipe, int to, const Frame& frame) {
   if (!pipe->open || !pipe->alive[1 - to]) return;
-  if (rng_.chance(faults_.reset_per_frame)) {
+  if (strikes(faults_.reset_per_frame, "reset_per_frame")) {
     pipe->open = false;
     tell_closed(pipe, kNode, "reset");
     tell_closed(pipe, kServer, "reset");
     return;
   }
   Duration wait = rng_.between(faults_.latency_min, faults_.latency_max);
-  if (rng_.chance(faults_.stall)) wait += rng_.between(Duration{0}, faults_.stall_max);
+  if (strikes(faults_.stall, "stall")) wait += rng_.between(Duration{0}, faults_.stall_max);
   pipe->last[to] = std::max(pipe->last[to], loop_.now() + wait);
   loop_.at(pipe->last[to], [this, pipe, to, bytes = encode_frame(frame)] {
     if (!passes(*pipe, to)) {
@@ -89,7 +90,12 @@ void SimNet::arrive(const PipePtr& pipe, int to, const std::string& bytes) {
     return;
   }
   std::vector<Frame> frames;
-  DULY_ASSERT(pipe->decoder[to].feed(bytes, frames).ok());
+  if (const Status fed = pipe->decoder[to].feed(bytes, frames); !fed) {
+    pipe->open = false;
+    tell_closed(pipe, kNode, fed.error().what);
+    tell_closed(pipe, kServer, fed.error().what);
+    return;
+  }
   for (Frame& frame : frames) pipe->events[to].on_frame(std::move(frame));
 }
 
@@ -113,6 +119,25 @@ void SimNet::block(const std::string& node, bool to_server, bool to_node) {
 void SimNet::heal() {
   blocked_.clear();
   faults_ = SimNetFaults{};
+}
+
+bool SimNet::strikes(double chance, const char* fault) {
+  if (!rng_.chance(chance)) return false;
+  ++struck_[fault];
+  return true;
+}
+
+void SimNet::garble() {
+  std::vector<PipePtr> open;
+  for (const auto& weak : pipes_) {
+    if (const auto pipe = weak.lock(); pipe && pipe->open) open.push_back(pipe);
+  }
+  if (open.empty()) return;
+  const PipePtr pipe = open[rng_.below(open.size())];
+  const int to = rng_.chance(0.5) ? kServer : kNode;
+  std::string bytes(static_cast<std::size_t>(rng_.between(1, 64)), '\0');
+  for (char& byte : bytes) byte = static_cast<char>(rng_.below(256));
+  loop_.at(std::max(pipe->last[to], loop_.now()), [this, pipe, to, bytes] { arrive(pipe, to, bytes); });
 }
 
 void SimNet::reset_all() {

@@ -40,6 +40,9 @@ class SimNet {
   void block(const std::string& node, bool to_server, bool to_node);
   void heal();
   void reset_all();
+  // Bytes that nobody sent appear in one direction of some open connection.
+  void garble();
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& struck() const { return struck_; }
 
  private:
   friend class SimLink;
@@ -62,6 +65,7 @@ class SimNet {
   void send(const PipePtr& pipe, int to, const Frame& frame);
   void arrive(const PipePtr& pipe, int to, const std::string& bytes);
   void close(const PipePtr& pipe, int by);
+  bool strikes(double chance, const char* fault);
   void tell_closed(const PipePtr& pipe, int end, const std::string& reason);
   [[nodiscard]] bool passes(const Pipe& pipe, int to) const;
 
@@ -71,6 +75,7 @@ class SimNet {
   Accept accept_;
   std::map<std::string, Blocked> blocked_;
   std::vector<std::weak_ptr<Pipe>> pipes_;
+  std::map<std::string, std::uint64_t> struck_;
 };
 
 }  // namespace duly::sim

@@ -9,6 +9,7 @@ namespace {
 
 constexpr seconds kMissedHeartbeats{20};
 constexpr milliseconds kHoldConfirms{5};
+constexpr std::size_t kPast = 64;
 constexpr double kLanded = 0.5;         // of publishes whose connection breaks, or that are refused
 constexpr double kSurvivesCrash = 0.5;  // of messages not yet confirmed
 
@@ -180,13 +181,13 @@ void SimRabbit::publish(ConnectionId id, AmqpMessage message) {
 void SimRabbit::on_publish(ConnectionId id, Connection& connection, const AmqpMessage& message) {
   const std::uint64_t tag = ++connection.publish_tag;
   const bool exchange_exists = has_topology_ || message.exchange.empty();
-  if (!exchange_exists || rng_.chance(faults_.drop_connection)) {
-    if (exchange_exists && rng_.chance(kLanded)) write_later(id, tag, store(message), /*confirms=*/false);
+  if (!exchange_exists || strikes(faults_.drop_connection, "drop_connection")) {
+    if (exchange_exists && rng_.chance(kLanded)) write_later(id, tag, message, Confirm::none);
     close(id);
     return;
   }
-  if (rng_.chance(faults_.nack)) {
-    if (rng_.chance(kLanded)) write_later(id, tag, store(message), /*confirms=*/false);
+  if (strikes(faults_.nack, "nack")) {
+    if (rng_.chance(kLanded)) write_later(id, tag, message, Confirm::none);
     send(id, [tag](const SimFrames& frames) { frames.nack(tag, false); });
     return;
   }
@@ -198,7 +199,14 @@ void SimRabbit::on_publish(ConnectionId id, Connection& connection, const AmqpMe
     return;
   }
   connection.unwritten.insert(tag);
-  write_later(id, tag, store(message), !rng_.chance(faults_.lose_confirm));
+  write_later(id, tag, message,
+              strikes(faults_.lose_confirm, "lose_confirm") ? Confirm::lost : Confirm::sent);
+}
+
+bool SimRabbit::strikes(double chance, const char* fault) {
+  if (!rng_.chance(chance)) return false;
+  ++struck_[fault];
+  return true;
 }
 
 std::vector<std::string> SimRabbit::route(const AmqpMessage& message) const {
@@ -214,7 +222,8 @@ std::vector<std::uint64_t> SimRabbit::store(const AmqpMessage& message) {
   std::vector<std::uint64_t> numbers;
   for (const std::string& name : route(message)) {
     numbers.push_back(put(name, message));
-    if (rng_.chance(faults_.duplicate_delivery)) numbers.push_back(put(name, message));
+    if (strikes(faults_.duplicate_delivery, "duplicate_delivery")) numbers.push_back(put(name, message));
+    if (watch_.stored) watch_.stored(message);
     deliver(name);
   }
   unwritten_.insert(numbers.begin(), numbers.end());
@@ -227,14 +236,20 @@ std::uint64_t SimRabbit::put(const std::string& name, const AmqpMessage& message
   return number;
 }
 
-void SimRabbit::write_later(ConnectionId id, std::uint64_t tag, std::vector<std::uint64_t> numbers,
-                            bool confirms) {
+void SimRabbit::write_later(ConnectionId id, std::uint64_t tag, const AmqpMessage& message, Confirm confirm) {
+  if (message.exchange == topology::kExecuteExchange) {
+    if (past_.size() >= kPast) past_.erase(past_.begin());
+    past_.push_back(message);
+  }
+  const std::vector<std::uint64_t> numbers = store(message);
   Duration delay = latency();
-  if (rng_.chance(faults_.late_confirm)) delay += rng_.between(Duration{0}, faults_.late_confirm_time);
-  loop_.at(loop_.now() + delay, [this, id, tag, confirms, numbers = std::move(numbers)] {
+  if (strikes(faults_.late_confirm, "late_confirm"))
+    delay += rng_.between(Duration{0}, faults_.late_confirm_time);
+  loop_.at(loop_.now() + delay, [this, id, tag, confirm, numbers, message] {
     if (!running_) return;
     for (const std::uint64_t number : numbers) unwritten_.erase(number);
-    written(id, tag, confirms);
+    if (confirm != Confirm::none && watch_.confirmed) watch_.confirmed(message);
+    written(id, tag, confirm == Confirm::sent);
   });
 }
 
@@ -244,7 +259,7 @@ void SimRabbit::written(ConnectionId id, std::uint64_t tag, bool confirms) {
     return;  // a pause loses the confirm: the client gives up by its deadline
   connection->unwritten.erase(tag);
   if (!confirms) return;
-  if (!rng_.chance(faults_.multiple_confirm)) {
+  if (!strikes(faults_.multiple_confirm, "multiple_confirm")) {
     send(id, [tag](const SimFrames& frames) { frames.ack(tag, /*multiple=*/false); });
     return;
   }

@@ -51,6 +51,13 @@ struct SimFrames {
   std::function<void()> closed;  // the last one
 };
 
+// What a checker sees pass by, at the broker itself.
+struct SimRabbitWatch {
+  std::function<void(const AmqpMessage&)> stored;     // routed into a queue
+  std::function<void(const AmqpMessage&)> confirmed;  // a positive confirm is on its way
+  std::function<void(const AmqpMessage&)> settled;    // acknowledged by a consumer
+};
+
 class SimRabbit {
  public:
   using ConnectionId = std::uint64_t;
@@ -63,6 +70,9 @@ class SimRabbit {
 
   void set_faults(const SimRabbitFaults& faults) { faults_ = faults; }
   void heal() { faults_ = SimRabbitFaults{}; }
+  void set_watch(SimRabbitWatch watch) { watch_ = std::move(watch); }
+  // How often each fault of SimRabbitFaults has struck, by its name.
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& struck() const { return struck_; }
   // connection.blocked: nothing is read from connections that publish.
   void set_blocked(bool blocked);
   // The process ends, with its disk kept or wiped; start() brings it back.
@@ -78,6 +88,9 @@ class SimRabbit {
   void purge_queue(const std::string& name);
   // A message from somebody else, straight into a queue; nothing happens when there is no such queue.
   void inject(const std::string& name, AmqpMessage message);
+
+  // A copy of some execution message of the past, into its queue again.
+  void replay();
 
   // For checkers.
   [[nodiscard]] std::optional<std::size_t> ready(const std::string& name) const;
@@ -147,7 +160,11 @@ class SimRabbit {
   std::vector<std::string> route(const AmqpMessage& message) const;
   std::vector<std::uint64_t> store(const AmqpMessage& message);
   std::uint64_t put(const std::string& name, const AmqpMessage& message);
-  void write_later(ConnectionId id, std::uint64_t tag, std::vector<std::uint64_t> numbers, bool confirms);
+  // lost: it is as good as confirmed, and one for several may say so later; none: it was refused, or nobody
+  // listens.
+  enum class Confirm : std::uint8_t { sent, lost, none };
+  void write_later(ConnectionId id, std::uint64_t tag, const AmqpMessage& message, Confirm confirm);
+  bool strikes(double chance, const char* fault);
   void written(ConnectionId id, std::uint64_t tag, bool confirms);
   void confirm(ConnectionId id, std::uint64_t tag);
   void flush_held(ConnectionId id);
@@ -162,6 +179,9 @@ class SimRabbit {
   SimLoop& loop_;
   Rng rng_;
   SimRabbitFaults faults_;
+  SimRabbitWatch watch_;
+  std::map<std::string, std::uint64_t> struck_;
+  std::vector<AmqpMessage> past_;  // the last execution messages, to be replayed
   bool running_ = true;
   bool blocked_ = false;
   bool paused_ = false;

@@ -39,6 +39,7 @@ void SimRabbit::on_settle(Connection& connection, std::uint64_t tag, Settle how)
   if (queue == queues_.end()) return;  // deleted meanwhile, with all that was in it
   const auto consumer = queue->second.consumers.find(unsettled.consumer);
   if (consumer != queue->second.consumers.end()) --consumer->second.open;
+  if (how == Settle::ack && watch_.settled) watch_.settled(unsettled.stored.message);
   if (how == Settle::requeue) requeue(unsettled.name, std::move(unsettled.stored));
   if (how == Settle::reject) dead_letter(unsettled.name, unsettled.stored);
   deliver(unsettled.name);
@@ -94,7 +95,7 @@ bool SimRabbit::deliver_one(const std::string& name, Queue& queue) {
            frames.delivery(tag, redelivered, asked, message);
          });
     connection->unsettled.emplace(tag, Unsettled{name, key, std::move(stored)});
-    if (rng_.chance(faults_.drop_consumer)) {
+    if (strikes(faults_.drop_consumer, "drop_consumer")) {
       loop_.post([this, id = consumer.connection] { close(id); });
     }
     return true;
@@ -121,6 +122,12 @@ void SimRabbit::inject(const std::string& name, AmqpMessage message) {
   if (!queues_.contains(name)) return;
   put(name, message);
   deliver(name);
+}
+
+void SimRabbit::replay() {
+  if (past_.empty()) return;
+  const AmqpMessage message = past_[rng_.below(past_.size())];
+  inject(topology::execute_queue(message.routing_key), message);
 }
 
 std::optional<std::size_t> SimRabbit::ready(const std::string& name) const {

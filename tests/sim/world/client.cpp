@@ -11,19 +11,33 @@ NewCommand World::draw_command() {
   spec.type = "work";
   spec.queue = plan_.queues[rng_.below(plan_.queues.size())];
   const std::int64_t fails = rng_.chance(0.2) ? rng_.between(1, 4) : 0;
-  const std::int64_t ms = rng_.chance(0.8) ? rng_.between(0, 40) : rng_.between(100, 1500);
+  const bool quick = rng_.chance(plan_.slow ? 0.3 : 0.8);
+  const std::int64_t ms = quick ? rng_.between(0, 40) : rng_.between(100, 1500);
   int kind = 0;
   if (plan_.hangs && rng_.chance(0.05)) kind = 1;
   if (plan_.poison && rng_.chance(0.03)) kind = rng_.chance(0.5) ? 2 : 3;
   spec.payload =
       make_bytes("[" + std::to_string(fails) + "," + std::to_string(ms) + "," + std::to_string(kind) + "]");
   if (rng_.chance(0.5)) spec.delay_ms = rng_.between(0, 5000);
+  // A herd: everything of a few seconds is due in the same millisecond.
+  if (plan_.same_time && rng_.chance(0.8)) {
+    spec.delay_ms.reset();
+    spec.due_at_ms = (to_ms(loop_.wall()) / 5000 + 1) * 5000;
+  }
   spec.priority = static_cast<int>(rng_.between(0, 9));
   if (plan_.keys && rng_.chance(0.4)) spec.key = "key-" + std::to_string(rng_.below(3));
+  // Its turn comes before that of others of its key, which may be out already.
+  if (!spec.key.empty() && rng_.chance(0.3)) {
+    spec.delay_ms.reset();
+    spec.due_at_ms = to_ms(loop_.wall()) - rng_.between(0, 5000);
+  }
   spec.retry = {static_cast<int>(rng_.between(1, 4)), 50, 2.0, 300, 0.2};
   spec.timeout_ms = 2000;
-  if (rng_.chance(0.05)) spec.expires_at_ms = to_ms(loop_.wall()) + rng_.between(6000, 20'000);
-  if (rng_.chance(0.1)) spec.on_lost = OnLost::dead;
+  if (rng_.chance(0.08)) {
+    const std::int64_t due = spec.due_at_ms.value_or(to_ms(loop_.wall()) + spec.delay_ms.value_or(0));
+    spec.expires_at_ms = due + rng_.between(1, 12'000);
+  }
+  if (rng_.chance(0.15)) spec.on_lost = OnLost::dead;
   if (rng_.chance(0.2)) spec.labels = {{"team", "a"}};
   // Every command has a key of its own, so that a submit without an answer can be sent again.
   command.idempotency_key = "k" + std::to_string(next_key_++);
@@ -37,30 +51,32 @@ void World::submit_some() {
   const std::int64_t count = rng_.chance(0.7) ? 1 : rng_.between(2, 8);
   for (std::int64_t i = 0; i < count; ++i) commands.push_back(draw_command());
   to_submit_ -= static_cast<int>(count);
+  if (std::exchange(sync_fails_with_submit_, false)) disk_.fail_syncs(1);
   const ReplyTo reply = next_reply_++;
   if (!server_->submit(Submit{reply, "client", commands})) {
-    unknown_.push_back(std::move(commands));
+    unknown_.push_back({std::move(commands), false});
     return;
   }
-  pending_[reply] = Pending{std::move(commands), CommandId{}, "submit", loop_.now()};
+  pending_[reply] = Pending{std::move(commands), CommandId{}, "submit"};
   if (rng_.chance(0.3)) resubmit_unknown();
 }
 
 void World::resubmit_unknown() {
   if (!server_->up()) return;
-  for (std::vector<NewCommand>& commands : std::exchange(unknown_, {})) {
+  for (Unsent& again : std::exchange(unknown_, {})) {
     const ReplyTo reply = next_reply_++;
-    if (server_->submit(Submit{reply, "client", commands})) {
-      pending_[reply] = Pending{std::move(commands), CommandId{}, "submit", loop_.now()};
+    if (server_->submit(Submit{reply, "client", again.commands})) {
+      pending_[reply] = Pending{std::move(again.commands), CommandId{}, "submit", again.maybe_applied};
     } else {
-      unknown_.push_back(std::move(commands));
+      unknown_.push_back(std::move(again));
     }
   }
 }
 
 void World::act_on_some_command() {
   if (some_.empty()) return;
-  const CommandId id = some_[rng_.below(some_.size())];
+  const std::size_t recent = rng_.chance(0.7) ? std::min<std::size_t>(some_.size(), 12) : some_.size();
+  const CommandId id = some_[some_.size() - 1 - rng_.below(recent)];
   const ReplyTo reply = next_reply_++;
   const std::uint64_t what = rng_.below(4);
   Input input = Tick{};
@@ -70,6 +86,7 @@ void World::act_on_some_command() {
     action = "cancel";
   } else if (what == 1) {
     input = RedriveCommand{reply, "client", id};
+    facts_.redriven.insert(id);
     action = "redrive";
   } else if (what == 2) {
     input = RescheduleCommand{reply, "client", id, to_ms(loop_.wall()) + rng_.between(-1000, 4000)};
@@ -79,12 +96,16 @@ void World::act_on_some_command() {
                           static_cast<int>(rng_.below(static_cast<std::uint64_t>(plan_.shards)))};
     action = "unassign";
   }
-  if (server_->submit(std::move(input))) pending_[reply] = Pending{{}, id, action, loop_.now()};
+  if (server_->submit(std::move(input))) pending_[reply] = Pending{{}, id, action};
 }
 
 void World::answered(const Answer& answer) {
   if (const auto* stats = std::get_if<StatsSnapshot>(&answer.what)) {
     stats_ = *stats;
+    // Design decision 8: a capped window per lane, and no more again of what is published anew.
+    const auto lanes = static_cast<std::size_t>(plan_.shards) * plan_.queues.size();
+    if (stats_.window_commands > static_cast<std::int64_t>(2 * lanes * plan_.lane_window))
+      throw Violation{"I12: " + std::to_string(stats_.window_commands) + " commands in memory"};
     return;
   }
   const auto at = pending_.find(answer.reply);
@@ -99,18 +120,19 @@ void World::answered(const Answer& answer) {
       auto& ids = facts_.by_key[request.commands[i].idempotency_key];
       ids.insert(id);
       if (ids.size() > 1) throw Violation{"I8: two commands for one idempotency key"};
-      if (facts_.accepted.insert(id).second) {
+      const CommandSpec& spec = request.commands[i].spec;
+      if (facts_.accepted.emplace(id, Accepted{spec.on_lost, spec.expires_at_ms.value_or(0)}).second) {
         ++counts_.accepted;
         some_.push_back(id);
-        if (!request.commands[i].spec.key.empty()) facts_.keyed[id] = request.commands[i].spec.key;
       }
     }
     return;
   }
   if (const auto* problem = std::get_if<Problem>(&answer.what)) {
-    // Refused for want of space: not applied, so it can be sent again.
+    // Refused for want of space: not applied.  It may be sent again, or it must never be seen.
     if (problem->status == 507 && !request.commands.empty()) {
-      unknown_.push_back(std::move(request.commands));
+      if (request.maybe_applied || rng_.chance(0.5))
+        unknown_.push_back({std::move(request.commands), request.maybe_applied});
       ++counts_.fulls;
     } else if (!request.commands.empty()) {
       throw Violation{"a good submit was refused: " + problem->detail};
@@ -118,10 +140,7 @@ void World::answered(const Answer& answer) {
     return;
   }
   if (request.action == "cancel") facts_.cancelled.insert(request.id);
-  if (request.action == "redrive") {
-    facts_.redriven.insert(request.id);
-    ended_.erase(request.id);
-  }
+  if (request.action == "redrive") ended_.erase(request.id);
 }
 
 }  // namespace duly::sim

@@ -1,10 +1,12 @@
-// The oracles' own facts: what the client was told and what the handlers did.  Never asks the store.
+// The oracles' own facts: what the client was told, what the handlers did, what went over the wires.  Never
+// asks the store.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "common/wire/messages.h"
@@ -35,13 +37,30 @@ struct Ledger {
   void end(AttemptRef ref, bool ok) { starts.at(ref).ended_ok = ok; }
 };
 
+// One message as the broker sees it: (command, attempt, token).
+using MessageKey = std::tuple<CommandId, int, std::int32_t>;
+
+// What the wires were seen to carry.
+struct WireFacts {
+  std::set<MessageKey> confirmed;                 // the broker has said so, or is about to
+  std::set<AttemptRef> answered;                  // the server has granted or refused that attempt
+  std::set<std::pair<CommandId, int>> dead_kept;  // dead letters that reached the dead queue
+  std::map<std::string, MonoTime>
+      acknowledged;  // by agent: when the server last answered its heartbeat or hello
+};
+
+// What the client knows of a command it had accepted.
+struct Accepted {
+  OnLost on_lost = OnLost::retry;
+  std::int64_t expires_ms = 0;
+};
+
 // What one client request is known to have done.
 struct ClientFacts {
-  std::set<CommandId> accepted;                       // answered 2xx
+  std::map<CommandId, Accepted> accepted;             // answered 2xx
   std::map<std::string, std::set<CommandId>> by_key;  // I8: one id per idempotency key
-  std::map<CommandId, std::string> keyed;             // ordering key of accepted commands
   std::set<CommandId> cancelled;                      // answered 2xx
-  std::set<CommandId> redriven;
+  std::set<CommandId> redriven;                       // asked for, whatever was answered
 };
 
 }  // namespace duly::sim

@@ -17,6 +17,10 @@ namespace duly::sim {
 class NodeLoop final : public Loop {
  public:
   explicit NodeLoop(SimLoop& loop) : loop_(loop) {}
+  // The process is dead: nothing that waits runs any more.
+  ~NodeLoop() override { state_->dead = true; }
+  NodeLoop(const NodeLoop&) = delete;
+  NodeLoop& operator=(const NodeLoop&) = delete;
 
   MonoTime now() const override { return loop_.now(); }
   WallTime wall() const override { return loop_.wall(); }
@@ -34,6 +38,7 @@ class NodeLoop final : public Loop {
   template <class... Args>
   std::function<void(Args...)> wrap(std::function<void(Args...)> call) {
     return [state = state_, call = std::move(call)](Args... args) {
+      if (state->dead) return;
       if (state->paused || !state->held.empty()) {
         state->held.push_back([call, ... held = args] { call(held...); });
       } else {
@@ -44,11 +49,12 @@ class NodeLoop final : public Loop {
 
  private:
   struct State {
-    bool paused = false;
+    bool paused = false, dead = false;
     std::vector<Task> held;
   };
   Task guard(Task task) {
     return [state = state_, task = std::move(task)] {
+      if (state->dead) return;
       if (state->paused) {
         state->held.push_back(task);
       } else {
@@ -69,7 +75,11 @@ class NodeBroker final : public Broker {
     BrokerEvents events;
     events.publisher_state = node_.wrap(std::move(e.publisher_state));
     events.publisher_blocked = node_.wrap(std::move(e.publisher_blocked));
-    events.settled = node_.wrap(std::move(e.settled));
+    events.settled = node_.wrap(std::function<void(std::vector<SettledPublish>)>(
+        [this, inner = std::move(e.settled)](const std::vector<SettledPublish>& results) {
+          if (on_settled) on_settled(results);
+          inner(results);
+        }));
     events.consumer_up = node_.wrap(std::move(e.consumer_up));
     events.consumer_down = node_.wrap(std::move(e.consumer_down));
     events.deliveries = node_.wrap(std::move(e.deliveries));
@@ -77,6 +87,7 @@ class NodeBroker final : public Broker {
     inner_.start(std::move(events));
   }
   void publish(PublishTicket ticket, AmqpMessage message) override {
+    if (on_publish) on_publish(ticket, message);
     inner_.publish(ticket, std::move(message));
   }
   void consume(const std::string& queue, int prefetch) override { inner_.consume(queue, prefetch); }
@@ -87,6 +98,10 @@ class NodeBroker final : public Broker {
   void inspect(const std::string& queue) override { inner_.inspect(queue); }
   void ensure_queue(const std::string& queue) override { inner_.ensure_queue(queue); }
   void drop_connections(Duration pause) override { inner_.drop_connections(pause); }
+
+  // What a checker sees: each publish, and what the process is told of it.
+  std::function<void(PublishTicket, const AmqpMessage&)> on_publish;
+  std::function<void(const std::vector<SettledPublish>&)> on_settled;
 
  private:
   NodeLoop& node_;

@@ -1,4 +1,4 @@
-// The oracles: what must hold while it runs and at the end.  Numbers are those of the design's invariants.
+// Oracles on the store: what must hold of it while it runs and at the end.
 #include <algorithm>
 #include <string>
 
@@ -11,42 +11,6 @@ std::string text(CommandId id) { return format_command_id(id); }
 
 }  // namespace
 
-// I4: per shard epochs rise strictly, and an epoch has one holder.
-void World::watch_sent(const SendMessage& message) {
-  if (const auto* begun = std::get_if<Begun>(&message.message)) {
-    for (const BegunItem& item : begun->items) {
-      if (item.verdict == Verdict::go) watch_start({item.id, item.attempt});
-    }
-  }
-  const auto* lease = std::get_if<Lease>(&message.message);
-  if (lease == nullptr) return;
-  for (const Holding& holding : lease->items) {
-    note(static_cast<std::uint64_t>(holding.epoch.value));
-    Epoch& highest = highest_[holding.shard];
-    if (holding.epoch < highest)
-      throw Violation{"I4: epoch of shard " + std::to_string(holding.shard.value) + " fell"};
-    const auto [at, fresh] = holder_.emplace(std::pair{holding.shard, holding.epoch}, message.session);
-    if (!fresh && at->second != message.session && holding.epoch == highest) {
-      // The same incarnation may have its holding back over a new connection; nobody else.
-      at->second = message.session;
-    }
-    highest = holding.epoch;
-  }
-}
-
-// I16: a permit is never granted before the command is due by the server's clock.
-void World::watch_start(AttemptRef ref) {
-  const auto row = server_->store().find(ref.id);
-  if (!row) throw Violation{"a permit for a command that is not stored"};
-  const bool this_attempt = row->state == State::running && row->attempt == ref.attempt;
-  // The hand-over is decided by the server's clock, publishing by the agent's elapsed time: a wall clock that
-  // was stepped forward between the two is seen as early by as much, and only such runs may show it.
-  const std::int64_t tolerance_ms = plan_.rates.wall_step.count() > 0 ? 60'000 : 0;
-  if (this_attempt && row->due_ms > to_ms(server_wall_) + tolerance_ms)
-    throw Violation{"I16: " + text(ref.id) + " began early"};
-  note(static_cast<std::uint64_t>(ref.id.value) + static_cast<std::uint64_t>(ref.attempt));
-}
-
 void World::ask_stats() { (void)server_->submit(Query{next_reply_++, Query::What::stats, "", {}}); }
 
 void World::sample_store() {
@@ -58,11 +22,33 @@ void World::sample_store() {
         ++busy[row.key_hash] > 1) {
       throw Violation{"I6: two commands of one key at a time, " + text(row.id)};
     }
+    watch_row(row);
     const auto known = ended_.find(row.id);
     if (known != ended_.end() && known->second != row.state && known->second != State::dead) {
       throw Violation{"I5: " + text(row.id) + " left its end " + std::string(name_of(known->second))};
     }
     if (is_end(row.state)) ended_[row.id] = row.state;
+  });
+}
+
+void World::watch_row(const StateRow& row) {
+  if (row.state == State::queued && !wire_.confirmed.contains({row.id, row.next_attempt(), row.token.value}))
+    throw Violation{"I4: " + text(row.id) + " is queued, and no such message was ever confirmed"};
+  if (row.state != State::succeeded) return;
+  const auto ran = ledger_.starts.find({row.id, row.attempt});
+  if (ran == ledger_.starts.end() || !ran->second.ended_ok)
+    throw Violation{"I3: " + text(row.id) + " has succeeded while its attempt has not ended"};
+}
+
+// I4: what a mark recorded was published under an epoch that was still the shard's.
+void World::judge_epochs(const std::map<CommandId, StateRow>& rows) {
+  server_->store().each_attempt([&](const AttemptRow& row) {
+    const auto gone = superseded_ms_.find({rows.at(row.id).shard, row.epoch});
+    if (row.epoch.value != 0 && row.queued_ms != 0 && gone != superseded_ms_.end() &&
+        row.queued_ms > gone->second)
+      throw Violation{"I4: " + text(row.id) + " attempt " + std::to_string(row.attempt) + " was marked " +
+                      std::to_string(row.queued_ms - gone->second) + " ms after its epoch " +
+                      std::to_string(row.epoch.value) + " was gone"};
   });
 }
 
@@ -88,9 +74,9 @@ std::string World::open_work() {
     if (is_end(row.state) || ++shown > 5) return;
     what += "\n  " + text(row.id) + " " + std::string(name_of(row.state)) + " attempt " +
             std::to_string(row.attempt) + " of " + std::to_string(row.base_attempt + row.max_attempts) +
-            " due in " + std::to_string(row.due_ms - to_ms(server_wall_)) + " ms, shard " +
+            " due in " + std::to_string(row.due_ms - server_wall_ms()) + " ms, shard " +
             std::to_string(row.shard.value) + ", queued " +
-            std::to_string(row.queued_ms == 0 ? 0 : to_ms(server_wall_) - row.queued_ms) + " ms ago, key " +
+            std::to_string(row.queued_ms == 0 ? 0 : server_wall_ms() - row.queued_ms) + " ms ago, key " +
             std::to_string(row.key_hash);
   });
   return what;
@@ -103,12 +89,17 @@ void World::judge() {
   if (const std::string found = store.integrity(); found != "ok") throw Violation{"I14: " + found};
   std::map<CommandId, StateRow> rows;
   store.each_state([&](const StateRow& row) { rows.emplace(row.id, row); });
+  Attempts attempts;
+  store.each_attempt([&](const AttemptRow& row) { attempts[row.id][row.attempt] = row.outcome; });
   judge_commands(rows);
-  judge_attempts(rows);
+  judge_attempts(rows, attempts);
+  judge_losses(attempts);
+  judge_epochs(rows);
+  judge_dead_letters(rows);
 }
 
 void World::judge_commands(std::map<CommandId, StateRow>& rows) {
-  for (const CommandId id : facts_.accepted) {
+  for (const auto& [id, accepted] : facts_.accepted) {
     const auto at = rows.find(id);
     if (at == rows.end()) throw Violation{"I1: " + text(id) + " was accepted and is lost"};
     if (!is_end(at->second.state)) throw Violation{"I7: " + text(id) + " has not ended"};
@@ -124,30 +115,54 @@ void World::judge_commands(std::map<CommandId, StateRow>& rows) {
 }
 
 // I3 and I9: what the store says of attempts agrees with what ran.
-void World::judge_attempts(const std::map<CommandId, StateRow>& rows) {
-  std::map<AttemptRef, AttemptOutcome> outcomes;
-  server_->store().each_attempt([&](const AttemptRow& row) {
-    outcomes[{row.id, row.attempt}] = row.outcome;
-  });
-  for (const auto& [ref, outcome] : outcomes) {
-    const auto ran = ledger_.starts.find(ref);
-    const bool claims_run = outcome == AttemptOutcome::succeeded || outcome == AttemptOutcome::failed;
-    if (claims_run && ran == ledger_.starts.end())
-      throw Violation{"I3: " + text(ref.id) + " has a result but never ran"};
-    if (outcome == AttemptOutcome::succeeded && !ran->second.ended_ok)
-      throw Violation{"I3: " + text(ref.id) + " succeeded, they say"};
+void World::judge_attempts(const std::map<CommandId, StateRow>& rows, const Attempts& attempts) {
+  for (const auto& [id, outcomes] : attempts) {
+    for (const auto& [number, outcome] : outcomes) {
+      const auto ran = ledger_.starts.find({id, number});
+      const bool claims_run = outcome == AttemptOutcome::succeeded || outcome == AttemptOutcome::failed;
+      if (claims_run && ran == ledger_.starts.end())
+        throw Violation{"I3: " + text(id) + " has a result but never ran"};
+      if (outcome == AttemptOutcome::succeeded && !ran->second.ended_ok)
+        throw Violation{"I3: " + text(id) + " succeeded, they say"};
+    }
   }
   for (const auto& [ref, start] : ledger_.starts) {
-    const auto outcome = outcomes.find(ref);
-    if (outcome == outcomes.end()) throw Violation{"I9: " + text(ref.id) + " ran without a permit on record"};
-    if (start.ended_ok && outcome->second == AttemptOutcome::failed)
+    const auto outcomes = attempts.find(ref.id);
+    if (outcomes == attempts.end() || !outcomes->second.contains(ref.attempt))
+      throw Violation{"I9: " + text(ref.id) + " ran without a permit on record"};
+    if (start.ended_ok && outcomes->second.at(ref.attempt) == AttemptOutcome::failed)
       throw Violation{"I3: a success was recorded as failure"};
   }
   for (const auto& [id, row] : rows) {
     if (row.state != State::succeeded) continue;
-    const auto last = outcomes.find({id, row.attempt});
-    if (last == outcomes.end() || last->second != AttemptOutcome::succeeded)
+    const auto outcomes = attempts.find(id);
+    if (outcomes == attempts.end() || outcomes->second.rbegin()->second != AttemptOutcome::succeeded)
       throw Violation{"I3: " + text(id) + " succeeded without an attempt"};
+  }
+}
+
+// What the client said of lost attempts is kept: no further one under on_lost=dead, and a command that kills
+// whoever runs it is put aside after three in a row.
+void World::judge_losses(const Attempts& attempts) {
+  for (const auto& [id, outcomes] : attempts) {
+    const auto known = facts_.accepted.find(id);
+    if (known == facts_.accepted.end() || facts_.redriven.contains(id)) continue;
+    int in_a_row = 0;
+    for (const auto& [number, outcome] : outcomes) {
+      const bool went_on = number != outcomes.rbegin()->first;
+      in_a_row = outcome == AttemptOutcome::lost ? in_a_row + 1 : 0;
+      if (in_a_row == 1 && went_on && known->second.on_lost == OnLost::dead)
+        throw Violation{"I5: " + text(id) + " was tried again although it must not be"};
+      if (in_a_row >= 3 && went_on) throw Violation{"I5: poison " + text(id) + " was tried a fourth time"};
+    }
+  }
+}
+
+// I9: what died has its dead letter in the broker, once it was there to take it.
+void World::judge_dead_letters(const std::map<CommandId, StateRow>& rows) {
+  for (const auto& [id, row] : rows) {
+    if (row.state == State::dead && !wire_.dead_kept.contains({id, row.attempt}))
+      throw Violation{"I9: the dead letter of " + text(id) + " never reached the broker"};
   }
 }
 

@@ -1,8 +1,66 @@
-// What the seed draws before anything runs.
-#include "tests/sim/world/world.h"
+#include "tests/sim/world/plan.h"
+
+#include <algorithm>
 
 namespace duly::sim {
 namespace {
+
+using Rates = WorldPlan::Rates;
+
+struct RateFault {
+  const char* name;
+  Duration Rates::*rate;
+};
+constexpr RateFault kRates[] = {
+    {"agent_kill", &Rates::agent_kill},
+    {"agent_point", &Rates::agent_point},
+    {"agent_pause", &Rates::agent_pause},
+    {"agent_drain", &Rates::agent_drain},
+    {"partition", &Rates::partition},
+    {"reset", &Rates::reset},
+    {"garbage", &Rates::garbage},
+    {"herd", &Rates::herd},
+    {"server_kill", &Rates::server_kill},
+    {"server_pause", &Rates::server_pause},
+    {"power_loss", &Rates::power_loss},
+    {"commit_crash", &Rates::commit_crash},
+    {"sync_failure", &Rates::sync_failure},
+    {"disk_full", &Rates::disk_full},
+    {"broker_restart", &Rates::broker_restart},
+    {"broker_wipe", &Rates::broker_wipe},
+    {"broker_pause", &Rates::broker_pause},
+    {"broker_block", &Rates::broker_block},
+    {"queue_delete", &Rates::queue_delete},
+    {"queue_purge", &Rates::queue_purge},
+    {"stray", &Rates::stray},
+    {"replay", &Rates::replay},
+    {"wall_step", &Rates::wall_step},
+    {"operator", &Rates::operator_action},
+};
+
+struct RabbitFault {
+  const char* name;
+  double SimRabbitFaults::*chance;
+};
+constexpr RabbitFault kRabbit[] = {
+    {"nack", &SimRabbitFaults::nack},
+    {"lose_confirm", &SimRabbitFaults::lose_confirm},
+    {"late_confirm", &SimRabbitFaults::late_confirm},
+    {"multiple_confirm", &SimRabbitFaults::multiple_confirm},
+    {"drop_connection", &SimRabbitFaults::drop_connection},
+    {"duplicate_delivery", &SimRabbitFaults::duplicate_delivery},
+    {"drop_consumer", &SimRabbitFaults::drop_consumer},
+};
+
+struct NetFault {
+  const char* name;
+  double SimNetFaults::*chance;
+};
+constexpr NetFault kNet[] = {
+    {"reset_per_frame", &SimNetFaults::reset_per_frame},
+    {"refuse_connect", &SimNetFaults::refuse_connect},
+    {"stall", &SimNetFaults::stall},
+};
 
 // Half of the runs have a given fault at all; those that have it draw how often.
 Duration maybe(Rng& rng, double chance, Duration least, Duration most) {
@@ -28,36 +86,24 @@ void draw_net(Rng& rng, SimNetFaults& faults) {
   if (rng.chance(0.2)) faults.stall = rng.fraction() * 0.01;
 }
 
-}  // namespace
-
-WorldPlan WorldPlan::draw(std::uint64_t seed) {
-  Rng rng(seed ^ 0xD1B54A32D192ED03ULL);
-  WorldPlan plan;
-  plan.shards = static_cast<int>(rng.between(1, 12));
-  plan.agents = static_cast<int>(rng.between(1, 4));
-  plan.concurrency = static_cast<int>(rng.between(1, 8));
-  plan.commands = static_cast<int>(rng.between(40, 220));
-  plan.ttl = rng.between(milliseconds{800}, milliseconds{4000});
-  plan.hurt = rng.between(seconds{8}, seconds{30});
-  if (rng.chance(0.3)) plan.max_queued = rng.between(1, 10);
-  plan.queues = {"default"};
-  if (rng.chance(0.4)) plan.queues.push_back("other");
-  plan.keys = rng.chance(0.5);
-  plan.poison = rng.chance(0.2);
-  plan.hangs = rng.chance(0.3);
-  draw_net(rng, plan.net);
-  draw_broker(rng, plan.rabbit);
-  Rates& rates = plan.rates;
+void draw_process_faults(Rng& rng, Rates& rates) {
   rates.agent_kill = maybe(rng, 0.5, seconds{2}, seconds{15});
+  rates.agent_point = maybe(rng, 0.4, seconds{2}, seconds{10});
   rates.agent_pause = maybe(rng, 0.4, seconds{3}, seconds{15});
   rates.agent_drain = maybe(rng, 0.3, seconds{4}, seconds{20});
   rates.partition = maybe(rng, 0.4, seconds{3}, seconds{15});
   rates.reset = maybe(rng, 0.3, seconds{2}, seconds{10});
+  rates.garbage = maybe(rng, 0.2, seconds{2}, seconds{10});
+  rates.herd = maybe(rng, 0.15, seconds{6}, seconds{20});
   rates.server_kill = maybe(rng, 0.4, seconds{3}, seconds{15});
+  rates.server_pause = maybe(rng, 0.2, seconds{4}, seconds{20});
   rates.power_loss = maybe(rng, 0.4, seconds{3}, seconds{15});
   rates.commit_crash = maybe(rng, 0.3, seconds{3}, seconds{15});
   rates.sync_failure = maybe(rng, 0.2, seconds{4}, seconds{20});
   rates.disk_full = maybe(rng, 0.15, seconds{5}, seconds{20});
+}
+
+void draw_broker_events(Rng& rng, Rates& rates) {
   rates.broker_restart = maybe(rng, 0.3, seconds{5}, seconds{20});
   rates.broker_wipe = maybe(rng, 0.2, seconds{6}, seconds{25});
   rates.broker_pause = maybe(rng, 0.2, seconds{6}, seconds{25});
@@ -65,9 +111,92 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
   rates.queue_delete = maybe(rng, 0.2, seconds{5}, seconds{20});
   rates.queue_purge = maybe(rng, 0.2, seconds{5}, seconds{20});
   rates.stray = maybe(rng, 0.2, seconds{2}, seconds{10});
-  rates.wall_step = maybe(rng, 0.2, seconds{4}, seconds{20});
-  rates.operator_action = maybe(rng, 0.6, milliseconds{200}, seconds{3});
+  rates.replay = maybe(rng, 0.3, seconds{1}, seconds{5});
+}
+
+// Nothing fails but the clocks: what suspects somebody here suspects wrongly.
+void make_calm(Rng& rng, WorldPlan& plan) {
+  plan.calm = true;
+  plan.slow = rng.chance(0.5);
+  if (plan.slow) {
+    plan.commands = std::min(plan.commands, 60);
+    plan.concurrency = 1;
+  }
+  plan.agents = std::clamp(plan.agents, 2, 3);
+  plan.rates.server_pause = maybe(rng, 0.5, seconds{3}, seconds{8});
+  plan.rates.wall_step = maybe(rng, 0.5, seconds{2}, seconds{8});
+  if (rng.chance(0.5)) plan.rabbit.multiple_confirm = rng.fraction();
+}
+
+}  // namespace
+
+WorldPlan WorldPlan::draw(std::uint64_t seed) {
+  Rng rng(seed ^ 0xD1B54A32D192ED03ULL);
+  WorldPlan plan;
+  plan.shards = static_cast<int>(rng.between(1, rng.chance(0.3) ? 2 : 12));
+  plan.agents = static_cast<int>(rng.between(1, 4));
+  plan.concurrency = static_cast<int>(rng.between(1, 8));
+  plan.commands = static_cast<int>(rng.between(40, 220));
+  plan.ttl = rng.between(milliseconds{800}, milliseconds{4000});
+  plan.hurt = rng.between(seconds{8}, seconds{30});
+  if (rng.chance(0.3)) plan.max_queued = rng.between(1, 10);
+  if (rng.chance(0.5)) plan.lane_window = static_cast<std::size_t>(rng.between(2, rng.chance(0.5) ? 4 : 24));
+  plan.queues = {"default"};
+  if (rng.chance(0.4)) plan.queues.push_back("other");
+  plan.keys = rng.chance(0.5);
+  plan.hangs = rng.chance(0.3);
+  plan.same_time = rng.chance(0.2);
+  if (rng.chance(0.12)) {
+    make_calm(rng, plan);
+    return plan;
+  }
+  plan.poison = rng.chance(0.2);
+  draw_net(rng, plan.net);
+  draw_broker(rng, plan.rabbit);
+  draw_process_faults(rng, plan.rates);
+  draw_broker_events(rng, plan.rates);
+  plan.rates.wall_step = maybe(rng, 0.2, seconds{4}, seconds{20});
+  plan.rates.operator_action = maybe(rng, 0.6, milliseconds{200}, seconds{3});
   return plan;
+}
+
+std::vector<std::string> WorldPlan::faults() const {
+  std::vector<std::string> names;
+  for (const RateFault& fault : kRates) {
+    if ((rates.*fault.rate).count() > 0) names.emplace_back(fault.name);
+  }
+  for (const RabbitFault& fault : kRabbit) {
+    if (rabbit.*fault.chance > 0) names.emplace_back(fault.name);
+  }
+  for (const NetFault& fault : kNet) {
+    if (net.*fault.chance > 0) names.emplace_back(fault.name);
+  }
+  if (poison) names.emplace_back("poison");
+  if (hangs) names.emplace_back("hangs");
+  return names;
+}
+
+bool WorldPlan::drop(const std::string& name) {
+  for (const RateFault& fault : kRates) {
+    if (name == fault.name) return (rates.*fault.rate) = Duration{0}, true;
+  }
+  for (const RabbitFault& fault : kRabbit) {
+    if (name == fault.name) return (rabbit.*fault.chance) = 0, true;
+  }
+  for (const NetFault& fault : kNet) {
+    if (name == fault.name) return (net.*fault.chance) = 0, true;
+  }
+  if (name == "poison") return poison = false, true;
+  if (name == "hangs") return hangs = false, true;
+  return false;
+}
+
+std::vector<std::string> WorldPlan::known_faults() {
+  std::vector<std::string> names{"poison", "hangs"};
+  for (const RateFault& fault : kRates) names.emplace_back(fault.name);
+  for (const RabbitFault& fault : kRabbit) names.emplace_back(fault.name);
+  for (const NetFault& fault : kNet) names.emplace_back(fault.name);
+  return names;
 }
 
 void WorldCounts::add(const WorldCounts& o) {
@@ -76,7 +205,6 @@ void WorldCounts::add(const WorldCounts& o) {
   agent_deaths += o.agent_deaths;
   server_deaths += o.server_deaths;
   power_losses += o.power_losses;
-  broker_faults += o.broker_faults;
   lost_attempts += o.lost_attempts;
   refused_permits += o.refused_permits;
   stale_marks += o.stale_marks;
@@ -84,6 +212,8 @@ void WorldCounts::add(const WorldCounts& o) {
   republished += o.republished;
   fulls += o.fulls;
   virtual_ms += o.virtual_ms;
+  for (const auto& [name, count] : o.strikes) strikes[name] += count;
+  for (const auto& [name, count] : o.seeds) seeds[name] += count;
 }
 
 }  // namespace duly::sim

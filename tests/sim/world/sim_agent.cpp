@@ -5,14 +5,13 @@
 
 namespace duly::sim {
 
-SimAgent::SimAgent(SimLoop& loop, SimNet& net, SimRabbit& rabbit, Ledger& ledger, Config config,
-                   std::function<void()> died)
+SimAgent::SimAgent(SimLoop& loop, SimNet& net, SimRabbit& rabbit, Ledger& ledger, Config config, Hooks hooks)
     : loop_(loop),
       net_(net),
       rabbit_(rabbit),
       ledger_(ledger),
       config_(std::move(config)),
-      died_(std::move(died)) {}
+      hooks_(std::move(hooks)) {}
 
 void SimAgent::start(std::uint64_t incarnation) {
   process_ = std::make_shared<Process>(loop_, rabbit_);
@@ -22,7 +21,10 @@ void SimAgent::start(std::uint64_t incarnation) {
   config.queues = config_.queues;
   config.concurrency = config_.concurrency;
   config.prefetch = config_.concurrency;
+  process_->broker.on_publish = hooks_.published;
+  process_->broker.on_settled = hooks_.settled;
   AgentPorts ports;
+  ports.passed = hooks_.passed;
   ports.run = [this](const Execution& execution) { run(execution); };
   ports.stop = [this](AttemptRef ref, const std::string& reason) { stop(ref, reason); };
   const LinkConnector inner = net_.connector(config_.name);
@@ -67,11 +69,12 @@ void SimAgent::run(const Execution& execution) {
     loop_.post([this, weak = std::weak_ptr<Process>(process_)] {
       if (weak.expired()) return;
       process_.reset();
-      died_();
+      hooks_.died();
     });
     return;
   }
   const bool hangs = kind == 1 && execution.attempt == 1;
+  if (hangs) hooks_.hung();
   process_->running[ref] = hangs;
   if (!hangs) finish_later(ref, milliseconds{ms}, execution.attempt > fails);
 }

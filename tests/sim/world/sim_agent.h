@@ -17,6 +17,11 @@
 
 namespace duly::sim {
 
+// Thrown out of a crash point of an agent: its process is gone at exactly that place.
+struct AgentCrash {
+  std::size_t agent;
+};
+
 class SimAgent {
  public:
   struct Config {
@@ -24,9 +29,14 @@ class SimAgent {
     int concurrency = 4;
     std::vector<std::string> queues;
   };
-  // `died` is called when the process ends by itself (poison).
-  SimAgent(SimLoop& loop, SimNet& net, SimRabbit& rabbit, Ledger& ledger, Config config,
-           std::function<void()> died);
+  struct Hooks {
+    std::function<void()> died;                     // the process ended by itself (poison)
+    std::function<void()> hung;                     // a handler began that does not end by itself
+    std::function<void(const char* point)> passed;  // may throw AgentCrash
+    std::function<void(PublishTicket, const AmqpMessage&)> published;
+    std::function<void(const std::vector<SettledPublish>&)> settled;
+  };
+  SimAgent(SimLoop& loop, SimNet& net, SimRabbit& rabbit, Ledger& ledger, Config config, Hooks hooks);
 
   void start(std::uint64_t incarnation);
   void kill();
@@ -55,7 +65,7 @@ class SimAgent {
   SimRabbit& rabbit_;
   Ledger& ledger_;
   const Config config_;
-  const std::function<void()> died_;
+  const Hooks hooks_;
   std::shared_ptr<Process> process_;
 };
 

@@ -19,9 +19,11 @@ void SimServer::start() {
   store_ = std::move(*store);
   alive_ = std::make_shared<bool>(true);
   fatal_ = false;
+  node_loop_ = std::make_unique<NodeLoop>(loop_);
   EngineConfig engine;
   engine.lease_ttl = config_.lease_ttl;
   engine.max_queued = config_.max_queued;
+  engine.lane_window = config_.lane_window;
   engine.before_commit = [this] {
     if (hooks_.crash_before_commit()) throw ServerCrash{};
   };
@@ -30,21 +32,26 @@ void SimServer::start() {
   };
   EnginePorts ports;
   ports.release = [this, alive = std::weak_ptr<bool>(alive_)](std::vector<Effect>&& effects) {
-    loop_.post([this, alive, batch = std::make_shared<std::vector<Effect>>(std::move(effects))] {
+    node_loop_->post([this, alive, batch = std::make_shared<std::vector<Effect>>(std::move(effects))] {
       if (alive.expired()) return;
       for (Effect& effect : *batch) perform(effect);
     });
   };
   ports.disk_low = [this](std::int64_t bytes) { return disk_.room() < bytes + kReserveBytes; };
   ports.refused_full = [this, alive = std::weak_ptr<bool>(alive_)](std::vector<ReplyTo>&& replies) {
-    loop_.post([this, alive, replies = std::move(replies)] {
+    node_loop_->post([this, alive, replies = std::move(replies)] {
       if (!alive.expired()) refused_full(replies);
     });
   };
   ports.fatal = [this](const Error&) { fatal_ = true; };
-  host_ = std::make_unique<EngineHost>(loop_, *store_, std::move(engine), std::move(ports));
-  links_ = std::make_unique<LinkServer>([this](Input&& input) { return host_->submit(std::move(input)); });
-  net_.listen([this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
+  host_ = std::make_unique<EngineHost>(*node_loop_, *store_, std::move(engine), std::move(ports));
+  links_ = std::make_unique<LinkServer>([this](Input&& input) {
+    if (const auto* said = std::get_if<SessionSaid>(&input)) hooks_.said(*said);
+    return host_->submit(std::move(input));
+  });
+  net_.listen([this](std::unique_ptr<Link> link) {
+    links_->accepted(std::make_unique<NodeLink>(*node_loop_, std::move(link)));
+  });
   start_broker();
   host_->start();
   submit(EnsureQueues{});
@@ -52,7 +59,8 @@ void SimServer::start() {
 
 void SimServer::start_broker() {
   broker_up_ = false;
-  broker_ = std::make_unique<SimBroker>(loop_, rabbit_);
+  sim_broker_ = std::make_unique<SimBroker>(loop_, rabbit_);
+  broker_ = std::make_unique<NodeBroker>(*node_loop_, *sim_broker_);
   BrokerEvents events;
   events.publisher_state = [this](bool up) {
     broker_up_ = up;
@@ -76,20 +84,32 @@ void SimServer::crash(Death how) {
   links_.reset();
   host_.reset();
   broker_.reset();
+  sim_broker_.reset();
   store_.reset();
+  node_loop_.reset();
   disk_.thaw();
   if (how == Death::power) disk_.power_loss();
+}
+
+void SimServer::pause() {
+  if (node_loop_) node_loop_->pause();
+}
+
+void SimServer::resume() {
+  if (node_loop_ && node_loop_->paused()) node_loop_->resume();
 }
 
 bool SimServer::submit(Input input) { return host_ && host_->submit(std::move(input)); }
 
 void SimServer::perform(Effect& effect) {
+  if (hooks_.crash_before_reply()) throw ServerCrash{};
   if (auto* answer = std::get_if<Answer>(&effect)) {
     hooks_.answered(*answer);
   } else if (auto* message = std::get_if<SendMessage>(&effect)) {
     hooks_.sent(*message);
     links_->send(message->session, message->message);
   } else if (auto* close = std::get_if<CloseSession>(&effect)) {
+    hooks_.closing(*close);
     links_->close(close->session, close->reason);
   } else if (auto* dead = std::get_if<PublishDeadLetter>(&effect)) {
     broker_->publish(dead->ticket, std::move(dead->message));

@@ -12,6 +12,7 @@
 #include "tests/sim/base/crash_vfs.h"
 #include "tests/sim/base/sim_broker.h"
 #include "tests/sim/base/sim_link.h"
+#include "tests/sim/world/node_loop.h"
 
 namespace duly::sim {
 
@@ -24,11 +25,14 @@ class SimServer {
     int shards = 4;
     Duration lease_ttl = seconds{2};
     std::int64_t max_queued = 10'000;
+    std::size_t lane_window = 1024;
   };
   struct Hooks {
     std::function<void(const Answer&)> answered;
     std::function<void(const SendMessage&)> sent;  // every message to an agent, after its commit
-    std::function<bool()> crash_before_commit, crash_after_commit;
+    std::function<void(const CloseSession&)> closing;
+    std::function<void(const SessionSaid&)> said;  // every message from an agent, as it arrives
+    std::function<bool()> crash_before_commit, crash_after_commit, crash_before_reply;
   };
 
   SimServer(SimLoop& loop, SimNet& net, SimRabbit& rabbit, CrashVfs& disk, Config config, Hooks hooks);
@@ -36,6 +40,9 @@ class SimServer {
   void start();
   enum class Death : bool { process, power };
   void crash(Death how);
+  // SIGSTOP and SIGCONT.
+  void pause();
+  void resume();
   [[nodiscard]] bool up() const { return host_ != nullptr; }
   // The commit's outcome was unknown: the process has to die now.
   [[nodiscard]] bool wants_to_die() const { return fatal_; }
@@ -56,9 +63,11 @@ class SimServer {
   const Config config_;
   const Hooks hooks_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<NodeLoop> node_loop_;
   std::unique_ptr<EngineHost> host_;
   std::unique_ptr<LinkServer> links_;
-  std::unique_ptr<SimBroker> broker_;
+  std::unique_ptr<SimBroker> sim_broker_;
+  std::unique_ptr<NodeBroker> broker_;
   std::shared_ptr<bool> alive_;
   bool broker_up_ = false, fatal_ = false;
   std::uint64_t fulls_ = 0;

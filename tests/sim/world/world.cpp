@@ -16,29 +16,56 @@ constexpr Duration kLongestRun = milliseconds{2500};
 
 }  // namespace
 
-World::World(std::uint64_t seed)
+World::World(std::uint64_t seed, WorldPlan plan)
     : seed_(seed),
-      plan_(WorldPlan::draw(seed)),
+      plan_(std::move(plan)),
       rng_(seed),
       rabbit_(loop_, rng_.next()),
       net_(loop_, rng_.next()),
       disk_(rng_.next()) {
-  SimServer::Config config{plan_.shards, plan_.ttl, plan_.max_queued};
+  for (const std::string& name : plan_.faults()) counts_.seeds[name] = 1;
+  SimServer::Config config{plan_.shards, plan_.ttl, plan_.max_queued, plan_.lane_window};
+  server_ = std::make_unique<SimServer>(loop_, net_, rabbit_, disk_, config, server_hooks());
+  for (std::size_t i = 0; i < static_cast<std::size_t>(plan_.agents); ++i) {
+    SimAgent::Config agent{"agent-" + std::to_string(i), plan_.concurrency, plan_.queues};
+    agents_.push_back(
+        std::make_unique<SimAgent>(loop_, net_, rabbit_, ledger_, std::move(agent), agent_hooks(i)));
+  }
+  watch_broker();
+}
+
+SimServer::Hooks World::server_hooks() {
   SimServer::Hooks hooks;
   hooks.answered = [this](const Answer& answer) { answered(answer); };
   hooks.sent = [this](const SendMessage& message) { watch_sent(message); };
+  // Nobody fails in a calm world: a clock that was stepped and a server that slept make nobody dead.
+  hooks.closing = [this](const CloseSession& closing) {
+    if (plan_.calm && closing.reason.starts_with("silent"))
+      throw Violation{"I7: an agent that never failed was taken for dead"};
+  };
+  hooks.said = [this](const SessionSaid& said) { watch_said(said); };
   hooks.crash_before_commit = [this] { return std::exchange(crash_at_commit_, false); };
   hooks.crash_after_commit = [this] { return std::exchange(crash_after_commit_, false); };
-  server_ = std::make_unique<SimServer>(loop_, net_, rabbit_, disk_, config, std::move(hooks));
-  for (int i = 0; i < plan_.agents; ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    SimAgent::Config agent{"agent-" + std::to_string(i), plan_.concurrency, plan_.queues};
-    agents_.push_back(
-        std::make_unique<SimAgent>(loop_, net_, rabbit_, ledger_, std::move(agent), [this, index] {
-          ++counts_.agent_deaths;
-          start_agent_later(index, rng_.between(milliseconds{50}, milliseconds{1500}));
-        }));
-  }
+  hooks.crash_before_reply = [this] { return std::exchange(crash_before_reply_, false); };
+  return hooks;
+}
+
+SimAgent::Hooks World::agent_hooks(std::size_t index) {
+  SimAgent::Hooks hooks;
+  hooks.died = [this, index] {
+    ++counts_.agent_deaths;
+    ++counts_.strikes["poison"];
+    start_agent_later(index, rng_.between(milliseconds{50}, milliseconds{1500}));
+  };
+  hooks.hung = [this] { ++counts_.strikes["hangs"]; };
+  hooks.passed = [this, index](const char* point) { agent_passed(index, point); };
+  hooks.published = [this, index](PublishTicket ticket, const AmqpMessage& message) {
+    watch_published(index, ticket, message);
+  };
+  hooks.settled = [this, index](const std::vector<SettledPublish>& results) {
+    watch_settled(index, results);
+  };
+  return hooks;
 }
 
 World::~World() = default;
@@ -52,8 +79,10 @@ std::uint64_t World::run() {
   to_submit_ = plan_.commands;
   every(plan_.hurt / (plan_.commands / 4 + 1), [this] { submit_some(); });
   every(kSampleEvery, [this] { sample_store(); });
-  schedule_faults();
+  schedule_agent_faults();
+  schedule_server_faults();
   schedule_broker_faults();
+  schedule_other_faults();
   run_for(plan_.hurt);
   heal();
   run_until_settled(plan_.ttl * 3 + seconds{5} + kOwnTimes + backlog_time());
@@ -71,7 +100,12 @@ Duration World::backlog_time() {
   return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency);
 }
 
-WorldCounts World::counts() const { return counts_; }
+WorldCounts World::counts() const {
+  WorldCounts counts = counts_;
+  for (const auto& [name, count] : rabbit_.struck()) counts.strikes[name] += count;
+  for (const auto& [name, count] : net_.struck()) counts.strikes[name] += count;
+  return counts;
+}
 
 // ---- the loop
 // --------------------------------------------------------------------------------------------------
@@ -82,6 +116,8 @@ void World::step() {
     loop_.run_one();
   } catch (const ServerCrash&) {
     server_dies(rng_.chance(0.5) ? SimServer::Death::power : SimServer::Death::process);
+  } catch (const AgentCrash& crash) {
+    restart_agent(crash.agent);
   }
   if (server_->up() && server_->wants_to_die()) server_dies(SimServer::Death::process);
 }
@@ -101,9 +137,6 @@ void World::run_until_settled(Duration limit) {
   run_for(milliseconds{500});  // answers and dead letters under way
 }
 
-// ---- faults
-// ----------------------------------------------------------------------------------------------------
-
 void World::every(Duration mean, std::function<void()> act) {
   if (mean.count() <= 0) return;
   const Duration wait = rng_.between(Duration{1}, mean * 2);
@@ -113,93 +146,10 @@ void World::every(Duration mean, std::function<void()> act) {
   });
 }
 
-void World::schedule_faults() {
-  const auto fault = [this](Duration mean, std::function<void()> act) {
-    every(mean, [this, act = std::move(act)] {
-      if (!healing_) act();
-    });
-  };
-  const auto any_agent = [this]() -> SimAgent& { return *agents_[rng_.below(agents_.size())]; };
-  const WorldPlan::Rates& rates = plan_.rates;
-  fault(rates.agent_kill, [this] { restart_agent(rng_.below(agents_.size())); });
-  fault(rates.agent_pause, [this, any_agent] {
-    SimAgent& agent = any_agent();
-    agent.pause();
-    loop_.at(loop_.now() + rng_.between(milliseconds{100}, plan_.ttl * 2), [&agent] { agent.resume(); });
-  });
-  fault(rates.agent_drain, [this] {
-    const std::size_t index = rng_.below(agents_.size());
-    if (!agents_[index]->up()) return;
-    agents_[index]->drain(milliseconds{800},
-                          [this, index] { loop_.post([this, index] { restart_agent(index); }); });
-  });
-  fault(rates.partition, [this, any_agent] {
-    net_.block(any_agent().name(), rng_.chance(0.7), rng_.chance(0.7));
-    loop_.at(loop_.now() + rng_.between(milliseconds{200}, plan_.ttl * 2), [this] {
-      if (!healing_) net_.heal(), net_.set_faults(plan_.net);
-    });
-  });
-  fault(rates.reset, [this] { net_.reset_all(); });
-  fault(rates.server_kill, [this] {
-    if (server_->up()) server_dies(SimServer::Death::process);
-  });
-  fault(rates.power_loss, [this] {
-    if (server_->up()) server_dies(SimServer::Death::power);
-  });
-  fault(rates.commit_crash, [this] { (rng_.chance(0.5) ? crash_at_commit_ : crash_after_commit_) = true; });
-  fault(rates.sync_failure, [this] { rng_.chance(0.5) ? disk_.fail_syncs(1) : disk_.fail_writes(1); });
-  fault(rates.disk_full, [this] {
-    disk_.set_capacity(disk_.size() + 20'000);
-    loop_.at(loop_.now() + rng_.between(milliseconds{200}, seconds{3}), [this] { disk_.set_capacity(0); });
-  });
-  fault(rates.wall_step, [this] { loop_.step_wall(rng_.between(seconds{-3}, seconds{3})); });
-  fault(rates.operator_action, [this] { act_on_some_command(); });
-}
-
-void World::schedule_broker_faults() {
-  const WorldPlan::Rates& rates = plan_.rates;
-  const auto broker_back = [this] {
-    loop_.at(loop_.now() + rng_.between(milliseconds{100}, seconds{3}), [this] { rabbit_.start(); });
-  };
-  const auto broker_fault = [this](Duration mean, std::function<void()> act) {
-    every(mean, [this, act = std::move(act)] {
-      if (healing_) return;
-      ++counts_.broker_faults;
-      act();
-    });
-  };
-  broker_fault(rates.broker_restart, [this, broker_back] {
-    rabbit_.stop(SimRabbit::Lose::unconfirmed_maybe);
-    broker_back();
-  });
-  broker_fault(rates.broker_wipe, [this, broker_back] {
-    rabbit_.stop(SimRabbit::Lose::everything);
-    broker_back();
-  });
-  broker_fault(rates.broker_pause, [this] {
-    rabbit_.pause();
-    loop_.at(loop_.now() + rng_.between(milliseconds{200}, seconds{8}), [this] { rabbit_.resume(); });
-  });
-  broker_fault(rates.broker_block, [this] {
-    rabbit_.set_blocked(true);
-    loop_.at(loop_.now() + rng_.between(milliseconds{200}, seconds{8}),
-             [this] { rabbit_.set_blocked(false); });
-  });
-  const auto any_queue = [this] {
-    return topology::execute_queue(plan_.queues[rng_.below(plan_.queues.size())]);
-  };
-  broker_fault(rates.queue_delete, [this, any_queue] { rabbit_.delete_queue(any_queue()); });
-  broker_fault(rates.queue_purge, [this, any_queue] { rabbit_.purge_queue(any_queue()); });
-  broker_fault(rates.stray, [this, any_queue] {
-    AmqpMessage message;
-    message.body = make_bytes("not json");
-    message.type = "stray";
-    rabbit_.inject(any_queue(), message);
-  });
-}
-
 void World::heal() {
   healing_ = true;
+  crash_point_.clear();
+  server_->resume();
   net_.heal();
   rabbit_.heal();
   rabbit_.start();
@@ -208,7 +158,7 @@ void World::heal() {
   disk_.fail_syncs(0);
   disk_.fail_writes(0);
   disk_.set_capacity(0);
-  crash_at_commit_ = crash_after_commit_ = false;
+  crash_at_commit_ = crash_after_commit_ = crash_before_reply_ = false;
   if (!server_->up()) server_->start();
   for (std::size_t i = 0; i < agents_.size(); ++i) {
     agents_[i]->resume();
@@ -222,14 +172,13 @@ void World::server_dies(SimServer::Death how) {
   ++counts_.server_deaths;
   if (how == SimServer::Death::power) ++counts_.power_losses;
   add_stats();
-  crash_at_commit_ = crash_after_commit_ = false;
+  crash_at_commit_ = crash_after_commit_ = crash_before_reply_ = false;
   server_->crash(how);
   // Whoever waits for an answer does not get one: the outcome is unknown.
   for (auto& [reply, request] : pending_) {
-    if (!request.commands.empty()) unknown_.push_back(std::move(request.commands));
+    if (!request.commands.empty()) unknown_.push_back({std::move(request.commands), true});
   }
   pending_.clear();
-  holder_.clear();
   start_server_later(healing_ ? Duration{1} : rng_.between(milliseconds{10}, seconds{3}));
 }
 
@@ -238,6 +187,11 @@ void World::start_server_later(Duration after) {
     if (server_->up()) return;
     server_->start();
     if (!server_->up()) return start_server_later(milliseconds{100});
+    if (rng_.chance(0.5)) resubmit_unknown();  // clients are quick
+    if (!std::exchange(power_fails_again_, false) || healing_) return;
+    loop_.at(loop_.now() + rng_.between(Duration{1}, milliseconds{40}), [this] {
+      if (server_->up() && !healing_) server_dies(SimServer::Death::power);
+    });
   });
 }
 

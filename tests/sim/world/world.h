@@ -10,45 +10,15 @@
 #include <vector>
 
 #include "tests/sim/world/ledger.h"
+#include "tests/sim/world/plan.h"
 #include "tests/sim/world/sim_agent.h"
 #include "tests/sim/world/sim_server.h"
 
 namespace duly::sim {
 
-struct WorldPlan {
-  int shards = 4, agents = 2, concurrency = 4, commands = 150;
-  Duration ttl = seconds{2};
-  Duration hurt = seconds{20};
-  std::int64_t max_queued = 10'000;
-  std::vector<std::string> queues;
-  SimNetFaults net;
-  SimRabbitFaults rabbit;
-  // Mean time between events of each kind; zero = that fault does not exist in this run.
-  struct Rates {
-    Duration agent_kill{}, agent_pause{}, agent_drain{}, partition{}, reset{};
-    Duration server_kill{}, power_loss{}, commit_crash{}, sync_failure{}, disk_full{};
-    Duration broker_restart{}, broker_wipe{}, broker_pause{}, broker_block{}, queue_delete{}, queue_purge{},
-        stray{};
-    Duration wall_step{}, operator_action{};
-  } rates;
-  bool poison = false, hangs = false, keys = false;
-
-  static WorldPlan draw(std::uint64_t seed);
-};
-
-struct WorldCounts {
-  std::uint64_t accepted = 0, runs = 0, agent_deaths = 0, server_deaths = 0, power_losses = 0,
-                broker_faults = 0;
-  std::uint64_t lost_attempts = 0, refused_permits = 0, stale_marks = 0, stale_results = 0, republished = 0,
-                fulls = 0;
-  std::int64_t virtual_ms = 0;
-
-  void add(const WorldCounts& other);
-};
-
 class World {
  public:
-  explicit World(std::uint64_t seed);
+  World(std::uint64_t seed, WorldPlan plan);
   ~World();
 
   // Throws Violation.  The answer is the hash of everything observed: the same for the same seed.
@@ -62,14 +32,22 @@ class World {
   void run_until_settled(Duration limit);
   [[nodiscard]] Duration backlog_time();
   void every(Duration mean, std::function<void()> act);
-  void schedule_faults();
+  void fault(const char* name, Duration mean, std::function<void()> act);
+  void schedule_agent_faults();
+  void schedule_server_faults();
   void schedule_broker_faults();
+  void schedule_other_faults();
+  void agent_passed(std::size_t index, const char* point);
   void heal();
   void step();
   void server_dies(SimServer::Death how);
   void start_server_later(Duration after);
   void start_agent_later(std::size_t index, Duration after);
   void restart_agent(std::size_t index);
+  SimAgent& any_agent() { return *agents_[rng_.below(agents_.size())]; }
+  std::string any_queue();
+  SimServer::Hooks server_hooks();
+  SimAgent::Hooks agent_hooks(std::size_t index);
 
   // ---- the client
   // --------------------------------------------------------------------------------------------
@@ -81,14 +59,25 @@ class World {
 
   // ---- oracles
   // -----------------------------------------------------------------------------------------------
+  void watch_said(const SessionSaid& said);
   void watch_sent(const SendMessage& message);
+  void watch_lease(const Lease& lease, SessionId session);
   void watch_start(AttemptRef ref);
+  void watch_broker();
+  void watch_stored(const AmqpMessage& message);
+  void watch_published(std::size_t index, PublishTicket ticket, const AmqpMessage& message);
+  void watch_settled(std::size_t index, const std::vector<SettledPublish>& results);
   void sample_store();
+  void watch_row(const StateRow& row);
   [[nodiscard]] bool settled();
   [[nodiscard]] std::string open_work();  // for the message of a run that does not settle
   void judge();
   void judge_commands(std::map<CommandId, StateRow>& rows);
-  void judge_attempts(const std::map<CommandId, StateRow>& rows);
+  using Attempts = std::map<CommandId, std::map<int, AttemptOutcome>>;
+  void judge_attempts(const std::map<CommandId, StateRow>& rows, const Attempts& attempts);
+  void judge_epochs(const std::map<CommandId, StateRow>& rows);
+  void judge_losses(const Attempts& attempts);
+  void judge_dead_letters(const std::map<CommandId, StateRow>& rows);
   void ask_stats();
   void add_stats();
   void note(std::uint64_t what);
@@ -109,22 +98,37 @@ class World {
     std::vector<NewCommand> commands;
     CommandId id;  // of a single-command action
     std::string action;
-    MonoTime sent;
+    bool maybe_applied = false;  // it was sent before, and nobody told what became of it
   };
   std::map<ReplyTo, Pending> pending_;
   ReplyTo next_reply_ = 1;
-  std::vector<std::vector<NewCommand>> unknown_;  // submits whose outcome nobody told
-  std::vector<CommandId> some_;                   // accepted, to act upon
+  struct Unsent {
+    std::vector<NewCommand> commands;
+    bool maybe_applied = false;
+  };
+  std::vector<Unsent> unknown_;  // to be sent again: refused, or nobody told what became of them
+  std::int64_t server_wall_ms() {
+    server_wall_ = std::max(server_wall_, loop_.wall());
+    return to_ms(server_wall_);
+  }
+  std::vector<CommandId> some_;  // accepted, to act upon
   int to_submit_ = 0;
   std::uint64_t next_key_ = 1;
   std::uint64_t next_incarnation_ = 1;
 
+  WireFacts wire_;
+  std::map<SessionId, std::pair<std::string, Incarnation>> who_;  // by what they said in their hello
   std::map<ShardId, Epoch> highest_;
-  std::map<std::pair<ShardId, Epoch>, SessionId> holder_;
-  std::map<CommandId, State> ended_;  // as last sampled
+  std::map<std::pair<ShardId, Epoch>, std::int64_t> superseded_ms_;  // when a later one was granted
+  std::map<std::pair<ShardId, Epoch>, std::pair<std::string, Incarnation>> holder_;
+  std::set<std::pair<std::size_t, PublishTicket>> publishes_;  // not settled yet, by agent
+  std::map<CommandId, State> ended_;                           // as last sampled
   WallTime server_wall_{};
   bool healing_ = false;
-  bool crash_at_commit_ = false, crash_after_commit_ = false;
+  bool power_fails_again_ = false;       // soon after the next start
+  bool sync_fails_with_submit_ = false;  // at the next one
+  bool crash_at_commit_ = false, crash_after_commit_ = false, crash_before_reply_ = false;
+  std::string crash_point_;  // of the next agent that passes it, armed
   std::uint64_t hash_ = 0x9E3779B97F4A7C15ULL;
   WorldCounts counts_;
   StatsSnapshot stats_;  // of the present server process, as last asked

@@ -29,7 +29,8 @@ struct World {
 
   void restart() {
     taken.clear();
-    window = std::make_unique<ReadyWindow>(*store, [this](CommandId id) { return taken.contains(id); });
+    window = std::make_unique<ReadyWindow>(
+        *store, [this](CommandId id) { return taken.contains(id); }, limits::kLaneWindow);
     for (const auto& [shard, number] : store->lanes()) window->open_unknown({shard, number});
   }
   [[nodiscard]] LaneKey lane_of(const StateRow& row) const { return {row.shard, row.queue}; }
@@ -216,6 +217,21 @@ TEST_CASE("the window says when it wants to be asked again") {
   CHECK(world.window->next_ms(open) == kStart + 1000 - kAhead);
   CHECK(world.window->next_ms([](LaneKey lane) { return lane.shard.value == 0; }) ==
         kStart + 100'000 - limits::kLoadHorizon.count());
+}
+
+TEST_CASE("a window full of new work still takes what was lost in the broker") {
+  World world(1);
+  world.window = std::make_unique<ReadyWindow>(
+      *world.store, [&](CommandId id) { return world.taken.contains(id); }, 2);
+  for (int i = 0; i < 5; ++i) world.schedule(0, kStart, 5);
+  const LaneKey lane{ShardId{0}, world.queue};
+  const StateRow lost = world.scheduled.at(CommandId{5});
+  world.window->add_republish(lane, World::ready(lost), kStart);
+  // The queue counts as full, because what was lost is counted in it: only that may go.
+  const auto entry = world.window->pop(lane, kStart, kStart, /*republish_only=*/true);
+  REQUIRE(entry.has_value());
+  CHECK(entry->republish);
+  CHECK(entry->row.id == lost.id);
 }
 
 }  // namespace duly

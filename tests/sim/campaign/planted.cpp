@@ -1,0 +1,132 @@
+// The planted bugs (common/base/planted.h): each must turn some seed red, or the guard it breaks is untested.
+#include <cstdio>
+#include <sstream>
+
+#include "tests/sim/campaign/campaign.h"
+#include "tests/sim/campaign/tasks.h"
+
+#ifndef DULY_PLANTED_BUGS
+
+int duly::sim::run_planted(const Campaign&, const std::vector<std::string>&) {
+  std::printf("this build has no planted bugs in it: ./scripts/sim --planted\n");
+  return 2;
+}
+
+#else
+
+#include "common/base/planted.h"
+
+namespace duly {
+namespace {
+
+std::string switched_on;
+
+struct Bug {
+  const char* name;
+  const char* what;
+};
+constexpr Bug kBugs[] = {
+    {"mark.epoch", "a mark is recorded under an epoch that is gone"},
+    {"mark.token", "a mark of what was published before a reschedule is recorded"},
+    {"mark.confirm", "published is reported before the broker has confirmed it"},
+    {"permit.once", "a permit that is out is granted again"},
+    {"permit.nonce", "a permit is granted again to the same executor for another delivery"},
+    {"permit.token", "a message from before a reschedule starts the command"},
+    {"permit.turn", "a message of a holding that is gone starts a command out of its key's turn"},
+    {"permit.expiry", "an expired command is started"},
+    {"result.attempt", "a late result is recorded for a newer attempt"},
+    {"reschedule.token", "rescheduling leaves the token as it is"},
+    {"epoch.bump", "a shard is granted under the epoch it had"},
+    {"reclaim.stale", "a shard is taken back after the server's restart under an epoch that is gone"},
+    {"hand-out.forgotten", "what was handed out is not forgotten with the holding"},
+    {"key.order", "two commands of one key are handed out"},
+    {"lost.policy", "an attempt that was lost is repeated although on_lost says dead"},
+    {"lost.poison", "a command that kills its executors goes on"},
+    {"lease.own-pause", "the server holds its own pause against the agents"},
+    {"lease.wall-clock", "leases run by the wall clock"},
+    {"agent.self-fence", "an agent publishes after its lease may have ended"},
+    {"publish.due", "what is handed over ahead of time is published at once"},
+    {"republish.empty", "queued commands are published again while their queue is full of them"},
+    {"window.cap", "the window in memory grows with the backlog"},
+    {"confirm.return", "a returned message counts as published"},
+    {"confirm.nack", "a refused message counts as published"},
+    {"confirm.multiple", "a confirm for many is taken for one"},
+    {"confirm.tags", "a new channel goes on with the old numbers"},
+    {"ack.permit", "a delivery is acknowledged before its permit"},
+    {"dead-letter.confirm", "a dead letter is forgotten before the broker has it"},
+    {"effects.before-commit", "answers leave before the commit"},
+    {"idempotency.stored", "an idempotency key is not stored with its command"},
+    {"counters.moves", "a move forgets its counter"},
+    {"counters.together", "counters are written in another transaction than their rows"},
+    {"store.synchronous", "commits are not synced"},
+    {"store.starts", "what recovery brought back is told before it is synced"},
+    {"store.io-error", "the server goes on after a commit whose outcome is unknown"},
+};
+
+// `begin SEED` before each and `red SEED WHAT` at the first that fails: an abort is seen by what is missing.
+void hunt(const Bug& bug, const sim::Campaign& campaign, std::FILE* out) {
+  switched_on = bug.name;
+  for (std::uint64_t seed = campaign.first; seed < campaign.first + campaign.seeds; ++seed) {
+    std::fprintf(out, "begin %llu\n", static_cast<unsigned long long>(seed));
+    std::fflush(out);
+    sim::WorldCounts counts;
+    std::uint64_t hash = 0;
+    if (const auto wrong = sim::run_world(seed, campaign.narrowing, counts, hash)) {
+      std::fprintf(out, "red %llu %s\n", static_cast<unsigned long long>(seed),
+                   wrong->substr(0, wrong->find('\n')).c_str());
+      return;
+    }
+  }
+}
+
+struct Found {
+  std::uint64_t seeds = 0;  // run until then
+  std::string what;         // empty = green
+};
+
+Found read(const sim::TaskResult& result) {
+  Found found;
+  std::istringstream lines(result.output);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string kind;
+    std::uint64_t seed = 0;
+    words >> kind >> seed;
+    if (kind == "begin") ++found.seeds;
+    if (kind == "red") std::getline(words, found.what);
+  }
+  if (!result.ended) found.what = " an assertion ended the process";
+  return found;
+}
+
+}  // namespace
+
+bool planted(std::string_view name) { return name == switched_on; }
+
+int sim::run_planted(const Campaign& campaign, const std::vector<std::string>& names) {
+  std::vector<Bug> bugs;
+  for (const Bug& bug : kBugs) {
+    if (names.empty() || std::find(names.begin(), names.end(), bug.name) != names.end()) bugs.push_back(bug);
+  }
+  std::size_t red = 0;
+  std::printf("%-22s %6s  %s\n", "planted bug", "seeds", "found by");
+  run_tasks(
+      bugs.size(), campaign.jobs, [&](std::size_t i, std::FILE* out) { hunt(bugs[i], campaign, out); },
+      [&](const TaskResult& result) {
+        const Found found = read(result);
+        const Bug& bug = bugs[result.task];
+        red += found.what.empty() ? 0 : 1;
+        std::printf(
+            "%-22s %6llu %s\n", bug.name, static_cast<unsigned long long>(found.seeds),
+            found.what.empty() ? (std::string(" STILL GREEN: ") + bug.what).c_str() : found.what.c_str());
+        std::fflush(stdout);
+        return true;
+      });
+  const std::size_t missed = bugs.size() - red;
+  std::printf("%zu planted bugs: %zu passed, %zu failed\n", bugs.size(), red, missed);
+  return missed == 0 && !bugs.empty() ? 0 : 129;
+}
+
+}  // namespace duly
+
+#endif

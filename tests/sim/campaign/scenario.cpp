@@ -1,0 +1,79 @@
+// Scenario files: every bug that was found once, as the faults it needs and the seeds that showed it.
+//
+//   # why it is here          first   FIRST SEED          without   FAULT,FAULT
+//   only FAULT,FAULT          seeds   HOW MANY            commands  N
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "tests/sim/campaign/campaign.h"
+
+namespace duly::sim {
+namespace {
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> names;
+  std::istringstream parts(text);
+  for (std::string name; std::getline(parts, name, ',');) names.push_back(name);
+  return names;
+}
+
+bool known(const std::vector<std::string>& names) {
+  WorldPlan plan;
+  for (const std::string& name : names) {
+    if (!plan.drop(name)) return std::printf("there is no fault '%s'\n", name.c_str()), false;
+  }
+  return true;
+}
+
+std::optional<Campaign> read(const std::string& file) {
+  std::ifstream lines(file);
+  if (!lines) return std::nullopt;
+  Campaign campaign;
+  campaign.seeds = 0;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string name;
+    std::string value;
+    words >> name >> value;
+    if (name.empty() || name[0] == '#') continue;
+    if (name == "first") {
+      campaign.first = std::stoull(value);
+    } else if (name == "seeds") {
+      campaign.seeds = std::stoull(value);
+    } else if (name == "only") {
+      campaign.narrowing.only = split(value);
+    } else if (name == "without") {
+      campaign.narrowing.without = split(value);
+    } else if (name == "commands") {
+      campaign.narrowing.commands = std::stoi(value);
+    } else {
+      return std::printf("%s: '%s' is not understood\n", file.c_str(), line.c_str()), std::nullopt;
+    }
+  }
+  if (!known(campaign.narrowing.only) || !known(campaign.narrowing.without)) return std::nullopt;
+  return campaign;
+}
+
+}  // namespace
+
+int run_scenarios(const std::vector<std::string>& files, int jobs) {
+  int failed = 0;
+  for (const std::string& file : files) {
+    auto campaign = read(file);
+    if (!campaign || campaign->seeds == 0) {
+      std::printf("FAILED %s cannot be read\n", file.c_str());
+      ++failed;
+      continue;
+    }
+    campaign->jobs = jobs;
+    campaign->quiet = true;
+    std::printf("==== %s\n", file.c_str());
+    failed += run_campaign(*campaign) == 0 ? 0 : 1;
+  }
+  std::printf("%zu scenarios: %zu passed, %d failed\n", files.size(),
+              files.size() - static_cast<std::size_t>(failed), failed);
+  return failed == 0 && !files.empty() ? 0 : 129;
+}
+
+}  // namespace duly::sim

@@ -1,0 +1,60 @@
+// What a seed draws before anything runs: the size of the world and which faults exist in it, how often
+// (swarm).
+//
+// Every fault has a name; a plan can be narrowed by name (shrinking a failure, scenario files).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/sim/base/sim_link.h"
+#include "tests/sim/base/sim_rabbit.h"
+
+namespace duly::sim {
+
+struct WorldPlan {
+  int shards = 4, agents = 2, concurrency = 4, commands = 150;
+  Duration ttl = seconds{2};
+  Duration hurt = seconds{20};
+  std::int64_t max_queued = 10'000;
+  std::size_t lane_window = 1024;
+  std::vector<std::string> queues;
+  SimNetFaults net;
+  SimRabbitFaults rabbit;
+  // Mean time between events of each kind; zero = that fault does not exist in this run.
+  struct Rates {
+    Duration agent_kill{}, agent_point{}, agent_pause{}, agent_drain{}, partition{}, reset{}, garbage{},
+        herd{};
+    Duration server_kill{}, server_pause{}, power_loss{}, commit_crash{}, sync_failure{}, disk_full{};
+    Duration broker_restart{}, broker_wipe{}, broker_pause{}, broker_block{}, queue_delete{}, queue_purge{},
+        stray{}, replay{};
+    Duration wall_step{}, operator_action{};
+  } rates;
+  bool poison = false, hangs = false, keys = false, same_time = false, slow = false;
+  // Nobody dies and nothing is lost in such a world: no agent may be taken for dead, no publish may end in
+  // doubt.
+  bool calm = false;
+
+  static WorldPlan draw(std::uint64_t seed);
+  // Names of the faults that exist in this run.
+  [[nodiscard]] std::vector<std::string> faults() const;
+  // Takes the fault of this name out; false when there is no such name.
+  bool drop(const std::string& fault);
+  static std::vector<std::string> known_faults();
+};
+
+// What happened, over one world or many.
+struct WorldCounts {
+  std::uint64_t accepted = 0, runs = 0, agent_deaths = 0, server_deaths = 0, power_losses = 0;
+  std::uint64_t lost_attempts = 0, refused_permits = 0, stale_marks = 0, stale_results = 0, republished = 0,
+                fulls = 0;
+  std::int64_t virtual_ms = 0;
+  std::map<std::string, std::uint64_t> strikes;  // by fault, or fault@point
+  std::map<std::string, std::uint64_t> seeds;    // worlds in which the fault existed
+
+  void add(const WorldCounts& other);
+};
+
+}  // namespace duly::sim

@@ -1,0 +1,151 @@
+// Oracles on the wires: what must hold of every message as it passes.  Numbers are those of the design's
+// invariants.
+#include <string>
+
+#include "common/wire/envelope.h"
+#include "tests/sim/world/world.h"
+
+namespace duly::sim {
+namespace {
+
+constexpr std::size_t kCopies = 3;
+
+std::string text(CommandId id) { return format_command_id(id); }
+
+std::optional<MessageKey> key_of(const AmqpMessage& message) {
+  const auto read = read_execution_message(message);
+  if (!read) return std::nullopt;
+  return MessageKey{read->id, read->attempt, read->token.value};
+}
+
+}  // namespace
+
+// ---- the link, towards the server
+// ------------------------------------------------------------------------------
+
+void World::watch_said(const SessionSaid& said) {
+  if (const auto* hello = std::get_if<Hello>(&said.message))
+    who_[said.session] = {hello->name, hello->incarnation};
+  const auto* marks = std::get_if<Marks>(&said.message);
+  if (marks == nullptr) return;
+  for (const MarkItem& item : marks->items) {
+    if (!wire_.confirmed.contains({item.id, item.attempt, item.token.value}))
+      throw Violation{"I13: " + text(item.id) + " was reported published, and the broker never confirmed it"};
+  }
+}
+
+// ---- the link, towards the agents
+// ------------------------------------------------------------------------------
+
+void World::watch_sent(const SendMessage& message) {
+  if (const auto* begun = std::get_if<Begun>(&message.message)) {
+    for (const BegunItem& item : begun->items) {
+      wire_.answered.insert({item.id, item.attempt});
+      if (item.verdict == Verdict::go) watch_start({item.id, item.attempt});
+    }
+  }
+  const bool renews = std::holds_alternative<HeartbeatAck>(message.message) ||
+                      std::holds_alternative<Welcome>(message.message);
+  if (const auto who = who_.find(message.session); renews && who != who_.end())
+    wire_.acknowledged[who->second.first] = loop_.now();
+  if (const auto* lease = std::get_if<Lease>(&message.message)) watch_lease(*lease, message.session);
+}
+
+// I4: per shard epochs rise strictly, and an epoch has one holder, ever: that incarnation of that agent.
+void World::watch_lease(const Lease& lease, SessionId session) {
+  const auto who = who_.find(session);
+  if (who == who_.end()) throw Violation{"I4: a lease for somebody who never said who it is"};
+  for (const Holding& holding : lease.items) {
+    note(static_cast<std::uint64_t>(holding.epoch.value));
+    Epoch& highest = highest_[holding.shard];
+    const std::string shard = std::to_string(holding.shard.value);
+    if (holding.epoch < highest) throw Violation{"I4: epoch of shard " + shard + " fell"};
+    const auto [at, fresh] = holder_.emplace(std::pair{holding.shard, holding.epoch}, who->second);
+    if (!fresh && at->second != who->second)
+      throw Violation{"I4: shard " + shard + " has two holders in one epoch: " + at->second.first + ", " +
+                      who->second.first};
+    for (Epoch gone{highest.value}; gone < holding.epoch; gone = Epoch{gone.value + 1})
+      superseded_ms_.emplace(std::pair{holding.shard, gone}, server_wall_ms());
+    highest = holding.epoch;
+  }
+}
+
+// I16: a permit is never granted before the command is due by the server's clock, nor after it has expired.
+void World::watch_start(AttemptRef ref) {
+  const auto row = server_->store().find(ref.id);
+  if (!row) throw Violation{"a permit for a command that is not stored"};
+  const bool this_attempt = row->state == State::running && row->attempt == ref.attempt;
+  // The hand-over is decided by the server's clock, publishing by the agent's elapsed time: a wall clock that
+  // was stepped forward between the two is seen as early by as much, and only such runs may show it.
+  const std::int64_t tolerance_ms = plan_.rates.wall_step.count() > 0 ? 60'000 : 0;
+  if (this_attempt && row->due_ms > server_wall_ms() + tolerance_ms)
+    throw Violation{"I16: " + text(ref.id) + " began early"};
+  if (this_attempt && row->expires_ms != 0 && row->started_ms >= row->expires_ms)
+    throw Violation{"I16: " + text(ref.id) + " began after it had expired"};
+  if (this_attempt && row->key_hash != 0) {
+    for (const StateRow& other : server_->store().running()) {
+      if (other.key_hash == row->key_hash && other.id != ref.id)
+        throw Violation{"I6: " + text(ref.id) + " and " + text(other.id) + " of one key run at a time"};
+    }
+  }
+  note(static_cast<std::uint64_t>(ref.id.value) + static_cast<std::uint64_t>(ref.attempt));
+}
+
+// ---- the broker
+// ------------------------------------------------------------------------------------------------
+
+void World::watch_broker() {
+  SimRabbitWatch watch;
+  watch.confirmed = [this](const AmqpMessage& message) {
+    if (const auto key = key_of(message); key && message.exchange == topology::kExecuteExchange)
+      wire_.confirmed.insert(*key);
+  };
+  watch.stored = [this](const AmqpMessage& message) { watch_stored(message); };
+  // Design decision 5: acknowledged to the broker only when the permit, or its refusal, is durable.
+  watch.settled = [this](const AmqpMessage& message) {
+    const auto key = key_of(message);
+    if (key && !wire_.answered.contains({std::get<0>(*key), std::get<1>(*key)}))
+      throw Violation{"I9: " + text(std::get<0>(*key)) + " was acknowledged to the broker before its permit"};
+  };
+  rabbit_.set_watch(std::move(watch));
+}
+
+void World::watch_stored(const AmqpMessage& message) {
+  if (message.exchange == topology::kDeadExchange) {
+    const auto id = parse_command_id(message.correlation_id);
+    const auto attempt = message.headers.find("duly-attempt");
+    if (id && attempt != message.headers.end())
+      wire_.dead_kept.insert({*id, static_cast<int>(std::get<std::int64_t>(attempt->second))});
+    return;
+  }
+  if (!plan_.calm) return;
+  // Decision 6: published again only when its queue is empty; two copies can be a race, three are not.
+  std::size_t copies = 0;
+  for (const AmqpMessage& other : rabbit_.messages(topology::execute_queue(message.routing_key)))
+    copies += other.message_id == message.message_id ? 1 : 0;
+  if (copies >= kCopies)
+    throw Violation{"I12: copies of " + message.message_id + " pile up in a calm broker"};
+}
+
+// Design decision 7: an agent stops publishing before its lease can have ended.
+void World::watch_published(std::size_t index, PublishTicket ticket, const AmqpMessage& message) {
+  if (message.exchange != topology::kExecuteExchange) return;
+  publishes_.insert({index, ticket});
+  const auto heard = wire_.acknowledged.find(agents_[index]->name());
+  if (heard == wire_.acknowledged.end() || loop_.now() - heard->second > plan_.ttl)
+    throw Violation{"I4: " + agents_[index]->name() + " published " + message.message_id +
+                    " a lease TTL after the server last answered it"};
+}
+
+// With a broker that never failed, each publish is settled for good.
+void World::watch_settled(std::size_t index, const std::vector<SettledPublish>& results) {
+  for (const SettledPublish& result : results) {
+    const auto at = publishes_.find({index, result.ticket});
+    if (at == publishes_.end()) continue;
+    publishes_.erase(at);
+    if (plan_.calm && result.outcome == PublishOutcome::in_doubt)
+      throw Violation{"I7: a publish ended in doubt with a broker that works"};
+  }
+}
+
+}  // namespace duly::sim
