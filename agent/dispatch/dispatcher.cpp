@@ -242,11 +242,18 @@ std::vector<Holding> Dispatcher::holdings() const {
 
 std::vector<AttemptRef> Dispatcher::in_hand() const {
   std::vector<AttemptRef> refs;
-  for (const auto& [key, item] : upcoming_) refs.push_back({item.id, item.attempt});
-  for (const auto& [ticket, item] : open_) refs.push_back({item.id, item.attempt});
-  for (const MarkItem& item : to_mark_) refs.push_back({item.id, item.attempt});
+  // Of a holding that is gone nothing is claimed: its mark or give-back will be refused, so a server that
+  // believed the claim would wait for it as long as this agent keeps the shard.  (Found by tests/model,
+  // NO_HELLO_EPOCH.)
+  const auto add = [&](const auto& item) {
+    const auto at = holdings_.find(item.shard);
+    if (at != holdings_.end() && at->second.epoch == item.epoch) refs.push_back({item.id, item.attempt});
+  };
+  for (const auto& [key, item] : upcoming_) add(item);
+  for (const auto& [ticket, item] : open_) add(item);
+  for (const MarkItem& item : to_mark_) add(item);
   for (const auto& [sequence, items] : marks_) {
-    for (const MarkItem& item : items) refs.push_back({item.id, item.attempt});
+    for (const MarkItem& item : items) add(item);
   }
   return refs;
 }

@@ -291,7 +291,14 @@ const std::string& Options::source(std::string_view name) const { return value_o
 Result<std::variant<Options, OptionInfo>> parse_options(const OptionTable& table,
                                                         const std::vector<std::string>& words,
                                                         const Environment& environment) {
-  return OptionReader(table, environment).read(words);
+  auto parsed = OptionReader(table, environment).read(words);
+  if (parsed) return parsed;
+  Error error = parsed.error();
+  // It quotes what was given, and must be one line all the same.
+  std::replace_if(
+      error.what.begin(), error.what.end(),
+      [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) != 0; }, '?');
+  return error;
 }
 
 Options parse_options_or_exit(const OptionTable& table, int argc, const char* const* argv) {

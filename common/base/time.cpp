@@ -5,6 +5,9 @@
 namespace duly {
 namespace {
 
+constexpr std::int64_t kYear0Ms = -62'167'219'200'000;
+constexpr std::int64_t kYear10000Ms = 253'402'300'800'000;
+
 // Reads exactly `digits` decimal digits at `at`; -1 when there are not that many.
 int number(std::string_view text, std::size_t at, int digits) {
   if (at + static_cast<std::size_t>(digits) > text.size()) return -1;
@@ -90,7 +93,10 @@ std::optional<std::int64_t> parse_instant(std::string_view text) {
   const auto zone = ms < 0 ? std::nullopt : zone_minutes(text, at);
   if (!zone) return std::nullopt;
   const std::int64_t seconds_of_day = hour * 3600 + minute * 60 + second;
-  return (*days * 86'400 + seconds_of_day - std::int64_t{*zone} * 60) * 1000 + ms;
+  const std::int64_t at_ms = (*days * 86'400 + seconds_of_day - std::int64_t{*zone} * 60) * 1000 + ms;
+  // In UTC, too, the year must have four digits: else the instant could not be shown.
+  if (at_ms < kYear0Ms || at_ms >= kYear10000Ms) return std::nullopt;
+  return at_ms;
 }
 
 }  // namespace duly

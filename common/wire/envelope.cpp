@@ -1,5 +1,7 @@
 #include "common/wire/envelope.h"
 
+#include <algorithm>
+
 #include "common/model/limits.h"
 
 namespace duly {
@@ -60,8 +62,8 @@ Result<Execution> read_execution_message(const AmqpMessage& message) {
   execution.token = Token{static_cast<std::int32_t>(*token)};
   execution.type = message.type;
   execution.payload = message.body;
-  execution.max_attempts =
-      static_cast<int>(std::min<std::int64_t>(number(message, "duly-max-attempts").value_or(0), 1'000'000));
+  const std::int64_t max_attempts = number(message, "duly-max-attempts").value_or(0);
+  execution.max_attempts = static_cast<int>(std::clamp<std::int64_t>(max_attempts, 0, 1'000'000));
   execution.queue = text(message, "duly-queue").value_or("");
   execution.key = text(message, "duly-key").value_or("");
   execution.due_at_ms = number(message, "duly-due-at").value_or(0);

@@ -210,10 +210,10 @@ void check_together(Reading& r, const Json& object) {
     r.complain("delay_ms", "cannot be given together with due_at");
     return;
   }
-  if (!spec.expires_at_ms) return;
-  const std::int64_t due = spec.due_at_ms.value_or(r.source.now_ms + spec.delay_ms.value_or(0));
-  if (*spec.expires_at_ms <= std::max(due, r.source.now_ms)) {
-    r.complain("expires_at", "must be after the due time and in the future");
+  // Whether it is still to come is asked by the engine, and only of what is new: the same request must get
+  // the same answer when it is sent again later.
+  if (spec.expires_at_ms && spec.due_at_ms && *spec.expires_at_ms <= *spec.due_at_ms) {
+    r.complain("expires_at", "must be after the due time");
   }
 }
 

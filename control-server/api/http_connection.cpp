@@ -13,6 +13,7 @@ namespace {
 using boost::system::error_code;
 
 constexpr std::size_t kLingerBytes = 16U << 20;
+constexpr std::size_t kIdleBufferBytes = 4U << 10;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string peer_of(const boost::asio::ip::tcp::socket& socket) {
@@ -46,15 +47,29 @@ std::string HttpHub::next_request_id() {
 boost::asio::mutable_buffer ReadBuffer::room() {
   DULY_ASSERT(!full());
   if (begin_ == end_) begin_ = end_ = 0;
-  if (bytes_.size() - end_ < kLeastRoom) {
-    if (begin_ != end_) std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
+  const auto tight = [this] { return bytes_.size() - end_ < kLeastRoom; };
+  if (tight() && begin_ != 0) {
+    std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
-    if (bytes_.size() - end_ < kLeastRoom) {
-      bytes_.resize(std::min(kMostBytes, std::max(bytes_.size() * 2, end_ + kLeastRoom)));
-    }
+  }
+  // Half of what is wanted is enough for a head that is still coming in.
+  if (filled_ || bytes_.size() - end_ < kLeastRoom / 2) {
+    bytes_.resize(std::min(kMostBytes, std::max(bytes_.size() * 2, end_ + kLeastRoom)));
   }
   return {bytes_.data() + end_, bytes_.size() - end_};
+}
+
+void ReadBuffer::commit(std::size_t count) {
+  end_ += count;
+  filled_ = end_ == bytes_.size();
+}
+
+void ReadBuffer::shrink() {
+  if (begin_ != end_ || bytes_.size() <= kIdleBufferBytes) return;
+  std::vector<char>().swap(bytes_);
+  begin_ = end_ = 0;
+  filled_ = false;
 }
 
 void ReadBuffer::consume(std::size_t count) {
@@ -165,14 +180,9 @@ void HttpConnection::begin_body() {
     if (head_.content_length > hub_->handlers.max_body(head_.method, head_.target)) {
       return fail(413, "the request body is too large");
     }
-    if (hub_->body_bytes + head_.content_length > hub_->config.body_bytes) {
-      return fail(503, "too many request bodies at once");
-    }
   }
-  charged_ = static_cast<std::size_t>(head_.content_length);
-  hub_->body_bytes += charged_;
   enter(Phase::body, hub_->config.body_time);
-  if (head_.expect_continue && in_.view().size() < charged_) say_continue();
+  if (head_.expect_continue && in_.view().size() < head_.content_length) say_continue();
 }
 
 void HttpConnection::say_continue() {
@@ -182,12 +192,21 @@ void HttpConnection::say_continue() {
   socket_.write_some(boost::asio::buffer(kContinue), ignored);
 }
 
+// What has come counts, not what was announced: else a few hundred clients that announce much and send
+// nothing would keep everybody else's bodies out.
 bool HttpConnection::advance_body() {
   const std::string_view received = in_.view();
-  const std::size_t part = std::min(charged_ - body_.size(), received.size());
+  const auto whole = static_cast<std::size_t>(head_.content_length);
+  const std::size_t part = std::min(whole - body_.size(), received.size());
+  if (hub_->body_bytes + part > hub_->config.body_bytes) {
+    fail(503, "too many request bodies at once");
+    return false;
+  }
+  hub_->body_bytes += part;
+  charged_ += part;
   body_.append(received.data(), part);
   in_.consume(part);
-  if (body_.size() < charged_) {
+  if (body_.size() < whole) {
     read();
   } else {
     dispatch();
@@ -251,6 +270,7 @@ void HttpConnection::on_written(const error_code& error) {
     std::string().swap(out_);  // one large answer must not stay in memory with an idle connection
   }
   if (!keep_alive_ || hub_->stopping) return linger();
+  in_.shrink();
   enter(Phase::idle, hub_->config.idle_time);
   advance();
 }

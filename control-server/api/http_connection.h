@@ -22,7 +22,7 @@ struct HttpHub {
   AsioLoop& loop;
   const HttpConfig config;
   const HttpHandlers handlers;
-  std::size_t body_bytes = 0;  // announced by requests now being read or answered
+  std::size_t body_bytes = 0;  // received of request bodies that are not yet answered
   bool stopping = false;
   std::function<void(HttpConnection*)> closed;
 
@@ -37,24 +37,28 @@ struct HttpHub {
   std::uint64_t id_count_ = 0;
 };
 
-// Received bytes not yet consumed; grows to kMostBytes and no further.
+// Received bytes not yet consumed; grows to kMostBytes and no further.  It begins small, since thousands of
+// clients may hold a connection and say little, and grows when a read has filled it.
 class ReadBuffer {
  public:
   static constexpr std::size_t kMostBytes = 64U << 10;
-  static constexpr std::size_t kLeastRoom = 4U << 10;
+  static constexpr std::size_t kLeastRoom = 512;
 
   [[nodiscard]] std::string_view view() const { return {bytes_.data() + begin_, end_ - begin_}; }
   [[nodiscard]] bool full() const { return end_ - begin_ + kLeastRoom > kMostBytes; }
-  // Room for at least kLeastRoom bytes; only when not full().
+  // Room for at least half of kLeastRoom; only when not full().
   boost::asio::mutable_buffer room();
-  void commit(std::size_t count) { end_ += count; }
+  void commit(std::size_t count);
   void consume(std::size_t count);
   void clear() { begin_ = end_ = 0; }
+  // Gives back what a large request has made it; only when nothing is in it.
+  void shrink();
 
  private:
   std::vector<char> bytes_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  bool filled_ = false;  // by the last read: there is probably more
 };
 
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {

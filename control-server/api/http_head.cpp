@@ -96,6 +96,10 @@ Refusal refusal_of(const error_code& error, const Collector& parser, std::string
   return {400, "malformed HTTP request"};
 }
 
+bool is_folded(std::string_view head) {
+  return head.find("\n ") != std::string_view::npos || head.find("\n\t") != std::string_view::npos;
+}
+
 bool takes_body(std::string_view method) { return method == "POST" || method == "PUT" || method == "PATCH"; }
 
 std::optional<Refusal> judge_framing(HttpHead& head) {
@@ -187,6 +191,8 @@ HeadParser::Step HeadParser::feed(std::string_view bytes) {
   Step step;
   step.consumed = parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
   impl_->taken += step.consumed;
+  // Beast joins a folded line to the one before it, as RFC 9112 allows; others read it otherwise.
+  const bool folded = is_folded(bytes.substr(0, step.consumed));
   const bool more = error == http::error::need_more;
   // Beast's own limit counts the request line and the fields apart.
   const std::size_t size = impl_->taken + (more ? bytes.size() - step.consumed : 0);
@@ -194,6 +200,9 @@ HeadParser::Step HeadParser::feed(std::string_view bytes) {
   if (error && error != http::error::need_more) {
     step.state = State::refused;
     step.refusal = refusal_of(error, parser, bytes);
+  } else if (folded) {
+    step.state = State::refused;
+    step.refusal = {400, "a header line must not be folded"};
   } else if (!more && !parser.version_ok) {
     step.state = State::refused;
     step.refusal = {505, "only HTTP/1.0 and HTTP/1.1 are spoken here"};

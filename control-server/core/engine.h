@@ -163,6 +163,7 @@ class Engine {
   // ---- submitting
   // --------------------------------------------------------------------------------------------
   std::optional<Problem> refuse_submit(const Submit& input) const;
+  std::optional<Problem> refuse_expired(const CommandSpec& spec, std::size_t index) const;
   CommandId accept(const NewCommand& command);
 
   // ---- steps of a life

@@ -44,8 +44,16 @@ std::optional<Problem> Engine::refuse_submit(const Submit& input) const {
   return std::nullopt;
 }
 
+// By our clock, and only of what is new: a request that is sent again gets the answer it got.
+std::optional<Problem> Engine::refuse_expired(const CommandSpec& spec, std::size_t index) const {
+  if (!spec.expires_at_ms) return std::nullopt;
+  const std::int64_t due = spec.due_at_ms.value_or(now_ms() + spec.delay_ms.value_or(0));
+  if (*spec.expires_at_ms > std::max(due, now_ms())) return std::nullopt;
+  return Problem{400, "Invalid request", "must be after the due time and in the future",
+                 "/commands/" + std::to_string(index) + "/expires_at", 0};
+}
+
 void Engine::on(Submit& input) {
-  if (auto problem = refuse_submit(input)) return answer(input.reply, std::move(*problem));
   // All keys are looked at before anything is stored: a batch is all or nothing.
   std::vector<std::optional<CommandId>> known(input.commands.size());
   std::map<std::string, std::size_t> first_in_batch;
@@ -64,6 +72,16 @@ void Engine::on(Submit& input) {
                   0});
     }
     if (stored) known[i] = stored->id;
+  }
+  const bool all_known =
+      std::all_of(known.begin(), known.end(), [](const auto& id) { return id.has_value(); });
+  if (!all_known) {
+    if (auto problem = refuse_submit(input)) return answer(input.reply, std::move(*problem));
+    for (std::size_t i = 0; i < input.commands.size(); ++i) {
+      if (known[i]) continue;
+      if (auto problem = refuse_expired(input.commands[i].spec, i))
+        return answer(input.reply, std::move(*problem));
+    }
   }
   Submitted submitted;
   for (std::size_t i = 0; i < input.commands.size(); ++i) {

@@ -187,22 +187,40 @@ void ShardMap::plan_free(const std::vector<Candidate>& agents, MonoTime now, Loa
   }
 }
 
-// One shard at a time from the fullest to the emptiest, until they are at most one apart.
+// A shard of `from` that may go to `to`: one that was taken from `to` by hand only when there is no other.
+ShardMap::Shard* ShardMap::movable(const Candidate& from, const std::string& to, const Plan& plan) {
+  Shard* taken_away = nullptr;
+  for (Shard& s : shards_) {
+    const bool planned =
+        std::find(plan.revokes.begin(), plan.revokes.end(), s.row.shard) != plan.revokes.end();
+    if (s.phase != Phase::held || s.holder != from.session || !s.row.pinned.empty() || planned) continue;
+    if (s.avoid != to) return &s;
+    taken_away = &s;
+  }
+  return taken_away;
+}
+
+// One shard at a time from the fullest that has one to give to the emptiest, until they are at most one
+// apart.
 void ShardMap::plan_levelling(const std::vector<Candidate>& agents, Loads& loads, Plan& plan) {
   for (std::size_t moves = 0; moves < shards_.size(); ++moves) {
     const auto by_load = [](const auto& a, const auto& b) { return a.second < b.second; };
-    const auto low = std::min_element(loads.begin(), loads.end(), by_load);
-    const auto high = std::max_element(loads.begin(), loads.end(), by_load);
-    if (high->second - low->second <= 1) return;
-    const Candidate* full = named(agents, high->first);
-    const auto movable = std::find_if(shards_.begin(), shards_.end(), [&](const Shard& s) {
-      return s.phase == Phase::held && s.holder == full->session && s.row.pinned.empty() &&
-             s.avoid != low->first &&
-             std::find(plan.revokes.begin(), plan.revokes.end(), s.row.shard) == plan.revokes.end();
-    });
-    if (movable == shards_.end()) return;  // what is left is pinned, moving already, or was just granted
-    --high->second;
-    plan_revoke(*movable, low->first, loads, plan);
+    const std::string low = std::min_element(loads.begin(), loads.end(), by_load)->first;
+    std::vector<std::pair<int, std::string>> fuller;
+    for (const auto& [name, load] : loads) {
+      if (load - loads.at(low) > 1) fuller.emplace_back(-load, name);
+    }
+    std::sort(fuller.begin(), fuller.end());
+    Shard* moved = nullptr;
+    for (const auto& [load, name] : fuller) {
+      moved = movable(*named(agents, name), low, plan);
+      if (moved == nullptr) continue;  // what it has is pinned, moving already, or was just granted
+      --loads.at(name);
+      moved->avoid.clear();
+      plan_revoke(*moved, low, loads, plan);
+      break;
+    }
+    if (moved == nullptr) return;
   }
 }
 

@@ -81,6 +81,7 @@ class ShardMap {
   void plan_free(const std::vector<Candidate>& agents, MonoTime now, Loads& loads, Plan& plan);
   void plan_departures(const std::vector<Candidate>& agents, Loads& loads, Plan& plan);
   void plan_levelling(const std::vector<Candidate>& agents, Loads& loads, Plan& plan);
+  Shard* movable(const Candidate& from, const std::string& to, const Plan& plan);
   void plan_revoke(Shard& shard, const std::string& target, Loads& loads, Plan& plan);
 
   std::vector<Shard> shards_;

@@ -49,6 +49,16 @@ class Course(TestCase):
         self.assertGreater(len(gaps), 5)
         self.assertEqual({self.api.ended(id)["state"] for id in ids}, {"succeeded"})
 
+    def test_the_same_request_after_the_expiry_has_the_same_answer(self):
+        body = {"type": "builtin.echo", "queue": NOBODY, "expires_at": in_ms(700)}
+        key = {"Idempotency-Key": "before and after"}
+        first = self.api.ask("POST", "/v1/commands", body, key)
+        self.assertEqual(first.status, 201)
+        self.wait("it has expired", lambda: self.api.command(first.json["id"])["state"] == "expired")
+        again = self.api.ask("POST", "/v1/commands", body, key)
+        self.assertEqual((again.status, again.json["id"]), (200, first.json["id"]))
+        self.assertEqual(self.api.ask("POST", "/v1/commands", body).status, 400)
+
     def test_attempts_used_up(self):
         retry = {"max_attempts": 2, "initial_delay_ms": 10}
         command = self.api.ended(self.api.submit("builtin.fail", {"times": 100}, retry=retry)["id"])

@@ -1,6 +1,9 @@
 // The planted bugs (common/base/planted.h): each must turn some seed red, or the guard it breaks is untested.
 #include <cstdio>
+#include <fstream>
 #include <sstream>
+
+#include "common/wire/json.h"
 
 #include "tests/sim/campaign/campaign.h"
 #include "tests/sim/campaign/tasks.h"
@@ -109,6 +112,7 @@ int sim::run_planted(const Campaign& campaign, const std::vector<std::string>& n
     if (names.empty() || std::find(names.begin(), names.end(), bug.name) != names.end()) bugs.push_back(bug);
   }
   std::size_t red = 0;
+  Json report = Json::object();
   std::printf("%-22s %6s  %s\n", "planted bug", "seeds", "found by");
   run_tasks(
       bugs.size(), campaign.jobs, [&](std::size_t i, std::FILE* out) { hunt(bugs[i], campaign, out); },
@@ -116,12 +120,14 @@ int sim::run_planted(const Campaign& campaign, const std::vector<std::string>& n
         const Found found = read(result);
         const Bug& bug = bugs[result.task];
         red += found.what.empty() ? 0 : 1;
+        report[bug.name] = {{"what", bug.what}, {"seeds", found.seeds}, {"found_by", found.what}};
         std::printf(
             "%-22s %6llu %s\n", bug.name, static_cast<unsigned long long>(found.seeds),
             found.what.empty() ? (std::string(" STILL GREEN: ") + bug.what).c_str() : found.what.c_str());
         std::fflush(stdout);
         return true;
       });
+  if (!campaign.report.empty()) std::ofstream(campaign.report) << report.dump(1) << "\n";
   const std::size_t missed = bugs.size() - red;
   std::printf("%zu planted bugs: %zu passed, %zu failed\n", bugs.size(), red, missed);
   return missed == 0 && !bugs.empty() ? 0 : 129;

@@ -1,4 +1,5 @@
 // The client: submits, retries what nobody answered, acts on commands, and remembers what it was told.
+#include <algorithm>
 #include <utility>
 
 #include "tests/sim/world/world.h"
@@ -11,7 +12,7 @@ NewCommand World::draw_command() {
   spec.type = "work";
   spec.queue = plan_.queues[rng_.below(plan_.queues.size())];
   const std::int64_t fails = rng_.chance(0.2) ? rng_.between(1, 4) : 0;
-  const bool quick = rng_.chance(plan_.slow ? 0.3 : 0.8);
+  const bool quick = rng_.chance(plan_.slow ? 0.1 : 0.8);
   const std::int64_t ms = quick ? rng_.between(0, 40) : rng_.between(100, 1500);
   int kind = 0;
   if (plan_.hangs && rng_.chance(0.05)) kind = 1;
@@ -43,6 +44,15 @@ NewCommand World::draw_command() {
   command.idempotency_key = "k" + std::to_string(next_key_++);
   command.body_hash = stable_hash(command.idempotency_key);
   return command;
+}
+
+// Sent again too late: by then it would expire before it is due.
+bool World::may_have_expired(const std::vector<NewCommand>& commands) {
+  return std::any_of(commands.begin(), commands.end(), [&](const NewCommand& command) {
+    const CommandSpec& spec = command.spec;
+    const std::int64_t due = spec.due_at_ms.value_or(server_wall_ms() + spec.delay_ms.value_or(0));
+    return spec.expires_at_ms && *spec.expires_at_ms <= std::max(due, server_wall_ms());
+  });
 }
 
 void World::submit_some() {
@@ -134,6 +144,8 @@ void World::answered(const Answer& answer) {
       if (request.maybe_applied || rng_.chance(0.5))
         unknown_.push_back({std::move(request.commands), request.maybe_applied});
       ++counts_.fulls;
+    } else if (problem->status == 400 && may_have_expired(request.commands)) {
+      ++counts_.strikes["expired_submit"];  // known keys are answered first: none of it was ever applied
     } else if (!request.commands.empty()) {
       throw Violation{"a good submit was refused: " + problem->detail};
     }

@@ -116,9 +116,14 @@ void World::schedule_broker_faults() {
     rabbit_.stop(SimRabbit::Lose::everything);
     back();
   });
-  fault("broker_pause", rates.broker_pause, [this] {
+  fault("broker_pause", rates.broker_pause, [this, back] {
     rabbit_.pause();
-    loop_.at(loop_.now() + rng_.between(milliseconds{200}, seconds{8}), [this] { rabbit_.resume(); });
+    // Then it goes on, or it is killed and what nobody has written yet is gone.
+    loop_.at(loop_.now() + rng_.between(milliseconds{200}, seconds{8}), [this, back] {
+      if (healing_ || rng_.chance(0.6)) return rabbit_.resume();
+      rabbit_.stop(SimRabbit::Lose::unconfirmed_maybe);
+      back();
+    });
   });
   fault("broker_block", rates.broker_block, [this] {
     rabbit_.set_blocked(true);

@@ -117,7 +117,7 @@ void draw_broker_events(Rng& rng, Rates& rates) {
 // Nothing fails but the clocks: what suspects somebody here suspects wrongly.
 void make_calm(Rng& rng, WorldPlan& plan) {
   plan.calm = true;
-  plan.slow = rng.chance(0.5);
+  plan.slow = rng.chance(0.7);
   if (plan.slow) {
     plan.commands = std::min(plan.commands, 60);
     plan.concurrency = 1;

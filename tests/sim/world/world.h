@@ -56,6 +56,7 @@ class World {
   void act_on_some_command();
   void answered(const Answer& answer);
   NewCommand draw_command();
+  bool may_have_expired(const std::vector<NewCommand>& commands);
 
   // ---- oracles
   // -----------------------------------------------------------------------------------------------

@@ -212,6 +212,17 @@ TEST_CASE("a broker that is away gives back what is upcoming, and takes no credi
   CHECK_FALSE(f.dispatcher.holdings().empty());
 }
 
+TEST_CASE("a hello claims what is in hand under the present epochs, and nothing of a holding that is gone") {
+  Fixture f;
+  f.give({item(1), item(2, seconds{1}), item(3, Duration{0}, 1)});  // 1 and 3 are published, 2 waits
+  CHECK(f.dispatcher.in_hand().size() == 3);
+  f.dispatcher.link_lost();
+  f.dispatcher.welcome(kStart, kTtl);
+  f.dispatcher.lease({{{ShardId{1}, Epoch{1}}}});
+  f.dispatcher.lease({{{ShardId{0}, Epoch{3}}}});  // another held it in between
+  CHECK(f.dispatcher.in_hand() == std::vector<AttemptRef>{{CommandId{3}, 1}});
+}
+
 TEST_CASE("credit is given up to what fits in hand, and begins anew with each connection") {
   Dispatcher dispatcher;
   dispatcher.broker_usable(true);

@@ -170,6 +170,19 @@ TEST_CASE("an unassigned shard never goes back while another agent is live") {
   CHECK(alone.holder(0) == "a");
 }
 
+TEST_CASE("shards taken away by hand, many at once, leave the others even") {
+  World world(16);
+  for (const char* name : {"a-1", "a-2", "a-3"}) world.join(name);
+  world.settle();
+  for (int shard = 0; shard < 8; ++shard) world.map.pin(ShardId{shard}, "a-2");
+  world.settle();
+  REQUIRE(world.load("a-2") == 8);
+  CHECK(std::abs(world.load("a-1") - world.load("a-3")) <= 1);
+  for (int shard = 0; shard < 8; ++shard) world.map.unassign(ShardId{shard});
+  world.settle();
+  CHECK(world.even());
+}
+
 TEST_CASE("after a start a shard waits for its last holder, and then no longer") {
   const MonoTime reserved{seconds{105}};
   ShardMap map(2, {{ShardId{0}, Epoch{7}, "a", Incarnation{1}, ""}}, reserved);
