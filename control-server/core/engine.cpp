@@ -143,7 +143,8 @@ void Engine::on(Tick&) {
 void Engine::notice_own_pause() {
   const Duration gap = now_.mono - last_run_;
   last_run_ = now_.mono;
-  if (gap < kOwnPause || DULY_PLANTED("lease.own-pause")) return;
+  const Duration least = DULY_PLANTED("lease.short-pause") ? kLongPause : kOwnPause;
+  if (gap < least || DULY_PLANTED("lease.own-pause")) return;
   if (gap >= kLongPause)
     log(LogLevel::warn, "engine", "was asleep; extending all leases", {{"ms", to_ms(gap)}});
   for (auto& [session, agent] : sessions_) {

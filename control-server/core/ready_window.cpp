@@ -62,7 +62,8 @@ void ReadyWindow::hold_off(LaneKey key, const ReadyRow& row, std::int64_t eligib
 
 void ReadyWindow::add_republish(LaneKey key, const ReadyRow& row, std::int64_t now_ms) {
   Lane& lane = lanes_[key];
-  if (lane.entries.contains(row.id) || lane.again >= cap_) return;
+  const std::size_t taken = DULY_PLANTED("republish.room") ? lane.entries.size() : lane.again;
+  if (lane.entries.contains(row.id) || taken >= cap_) return;
   insert(lane, WindowEntry{row, now_ms, true, nullptr}, false);
 }
 

@@ -1,5 +1,6 @@
 // duly_sim: runs whole worlds from seeds and says which seed broke which promise.  See usage() and
 // ../sim/README.md. Exit code 0 = all kept, 129 = an oracle objects, 2 = wrong arguments.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -22,10 +23,11 @@ struct Arguments {
 int usage() {
   std::fprintf(stderr,
                "usage: duly_sim [--seeds N] [--first S] [--jobs J] [--quiet] [--report FILE]\n"
-               "                [--without FAULT,FAULT] [--only FAULT,FAULT] [--commands N]\n"
+               "                [--without FAULT,FAULT] [--only FAULT,FAULT] [--set NAME=VALUE]\n"
                "       duly_sim --seed S [...]        that one, with its log\n"
                "       duly_sim --seed S --shrink     the smallest plan with which it still fails\n"
                "       duly_sim --planted [NAME...]   each planted bug (or these) must be found\n"
+               "       duly_sim --plant NAME [...]    any of the others with that bug in it\n"
                "       duly_sim --scenarios FILE...   kept scenarios\n");
   return 2;
 }
@@ -41,13 +43,19 @@ std::vector<std::string> split(const std::string& text) {
 bool take(Arguments& arguments, const std::string& option, const std::string& value) {
   Campaign& campaign = arguments.campaign;
   const auto number = [&] { return std::strtoull(value.c_str(), nullptr, 10); };
+  if (option == "--plant") return campaign.narrowing.planted = value, duly::sim::plant(value);
   if (option == "--seeds") return campaign.seeds = number(), true;
   if (option == "--first") return campaign.first = number(), true;
   if (option == "--jobs") return campaign.jobs = static_cast<int>(number()), campaign.jobs > 0;
   if (option == "--report") return campaign.report = value, true;
   if (option == "--without") return campaign.narrowing.without = split(value), true;
   if (option == "--only") return campaign.narrowing.only = split(value), true;
-  if (option == "--commands") return campaign.narrowing.commands = static_cast<int>(number()), true;
+  if (option == "--set") {
+    const std::size_t at = std::min(value.find('='), value.size());
+    const std::int64_t size = std::strtoll(value.c_str() + std::min(at + 1, value.size()), nullptr, 10);
+    campaign.narrowing.sizes.emplace_back(value.substr(0, at), size);
+    return duly::sim::WorldPlan{}.set(value.substr(0, at), size);
+  }
   if (option != "--seed") return false;
   campaign.first = number();
   campaign.seeds = 1;
@@ -88,7 +96,7 @@ int main(int argc, char** argv) {
   switch (arguments->mode) {
     case Mode::shrink: return duly::sim::shrink(campaign.first, campaign.narrowing);
     case Mode::planted: return duly::sim::run_planted(campaign, arguments->names);
-    case Mode::scenarios: return duly::sim::run_scenarios(arguments->names, campaign.jobs);
+    case Mode::scenarios: return duly::sim::run_scenarios(arguments->names, campaign);
     case Mode::single:
     case Mode::campaign: break;
   }

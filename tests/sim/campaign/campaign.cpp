@@ -151,15 +151,16 @@ bool Narrowing::apply(WorldPlan& plan) const {
   for (const std::string& fault : plan.faults()) {
     if (contains(without, fault) || (!only.empty() && !contains(only, fault))) plan.drop(fault);
   }
-  if (commands) plan.commands = *commands;
+  for (const auto& [name, value] : sizes) plan.set(name, value);
   return calm_too || !plan.calm;
 }
 
 std::string Narrowing::text() const {
   std::string text;
+  if (!planted.empty()) text += " --plant " + planted;
   if (!only.empty()) text += " --only " + joined(only);
   if (!without.empty()) text += " --without " + joined(without);
-  if (commands) text += " --commands " + std::to_string(*commands);
+  for (const auto& [name, value] : sizes) text += " --set " + name + "=" + std::to_string(value);
   return text;
 }
 
@@ -239,7 +240,7 @@ int shrink(std::uint64_t seed, Narrowing narrowing) {
   }
   for (int commands = WorldPlan::draw(seed).commands / 2; commands > 0; commands /= 2) {
     Narrowing smaller = narrowing;
-    smaller.commands = commands;
+    smaller.sizes.emplace_back("commands", commands);
     if (!fails(smaller)) break;
     narrowing = smaller;
   }

@@ -12,9 +12,10 @@ namespace duly::sim {
 
 // What narrows the plan that a seed draws; all of it is printed so that a failure can be replayed.
 struct Narrowing {
-  std::vector<std::string> without;  // faults taken out
-  std::vector<std::string> only;     // when not empty: all others are taken out
-  std::optional<int> commands;
+  std::vector<std::string> without;                         // faults taken out
+  std::vector<std::string> only;                            // when not empty: all others are taken out
+  std::vector<std::pair<std::string, std::int64_t>> sizes;  // set after all else
+  std::string planted;                                      // bug that is switched on
   bool calm_too = true;  // false = seeds that draw a calm world are passed over
 
   // Applies it; false when the seed is to be passed over.
@@ -35,8 +36,10 @@ struct Campaign {
 };
 // Each prints what it did and answers the exit code: 0 = all as it must be, 129 = an oracle objected.
 int run_campaign(const Campaign& campaign);
+// Switches a planted bug on for all that follows; false when this build has none of that name.
+bool plant(const std::string& bug);
 int run_planted(const Campaign& campaign, const std::vector<std::string>& names);
 int shrink(std::uint64_t seed, Narrowing narrowing);
-int run_scenarios(const std::vector<std::string>& files, int jobs);
+int run_scenarios(const std::vector<std::string>& files, const Campaign& common);
 
 }  // namespace duly::sim

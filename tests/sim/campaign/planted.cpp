@@ -1,4 +1,5 @@
 // The planted bugs (common/base/planted.h): each must turn some seed red, or the guard it breaks is untested.
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -9,6 +10,8 @@
 #include "tests/sim/campaign/tasks.h"
 
 #ifndef DULY_PLANTED_BUGS
+
+bool duly::sim::plant(const std::string&) { return false; }
 
 int duly::sim::run_planted(const Campaign&, const std::vector<std::string>&) {
   std::printf("this build has no planted bugs in it: ./scripts/sim --planted\n");
@@ -46,10 +49,12 @@ constexpr Bug kBugs[] = {
     {"lost.policy", "an attempt that was lost is repeated although on_lost says dead"},
     {"lost.poison", "a command that kills its executors goes on"},
     {"lease.own-pause", "the server holds its own pause against the agents"},
+    {"lease.short-pause", "the server holds a pause of less than a second against the agents"},
     {"lease.wall-clock", "leases run by the wall clock"},
     {"agent.self-fence", "an agent publishes after its lease may have ended"},
     {"publish.due", "what is handed over ahead of time is published at once"},
     {"republish.empty", "queued commands are published again while their queue is full of them"},
+    {"republish.room", "what was lost in the broker finds no room in a full window"},
     {"window.cap", "the window in memory grows with the backlog"},
     {"confirm.return", "a returned message counts as published"},
     {"confirm.nack", "a refused message counts as published"},
@@ -105,6 +110,11 @@ Found read(const sim::TaskResult& result) {
 }  // namespace
 
 bool planted(std::string_view name) { return name == switched_on; }
+
+bool sim::plant(const std::string& bug) {
+  switched_on = bug;
+  return std::any_of(std::begin(kBugs), std::end(kBugs), [&](const Bug& known) { return known.name == bug; });
+}
 
 int sim::run_planted(const Campaign& campaign, const std::vector<std::string>& names) {
   std::vector<Bug> bugs;

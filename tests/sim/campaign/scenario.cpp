@@ -1,7 +1,8 @@
 // Scenario files: every bug that was found once, as the faults it needs and the seeds that showed it.
 //
 //   # why it is here          first   FIRST SEED          without   FAULT,FAULT
-//   only FAULT,FAULT          seeds   HOW MANY            commands  N
+//   only FAULT,FAULT          seeds   HOW MANY            set       NAME VALUE     (a size, or a fault and
+//   its ms)
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -26,11 +27,12 @@ bool known(const std::vector<std::string>& names) {
   return true;
 }
 
-std::optional<Campaign> read(const std::string& file) {
+std::optional<Campaign> read(const std::string& file, const Narrowing& narrowing) {
   std::ifstream lines(file);
   if (!lines) return std::nullopt;
   Campaign campaign;
   campaign.seeds = 0;
+  campaign.narrowing = narrowing;
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
     std::string name;
@@ -45,8 +47,12 @@ std::optional<Campaign> read(const std::string& file) {
       campaign.narrowing.only = split(value);
     } else if (name == "without") {
       campaign.narrowing.without = split(value);
-    } else if (name == "commands") {
-      campaign.narrowing.commands = std::stoi(value);
+    } else if (name == "set") {
+      std::int64_t number = 0;
+      words >> number;
+      campaign.narrowing.sizes.emplace_back(value, number);
+      if (!WorldPlan{}.set(value, number))
+        return std::printf("there is no '%s'\n", value.c_str()), std::nullopt;
     } else {
       return std::printf("%s: '%s' is not understood\n", file.c_str(), line.c_str()), std::nullopt;
     }
@@ -57,16 +63,16 @@ std::optional<Campaign> read(const std::string& file) {
 
 }  // namespace
 
-int run_scenarios(const std::vector<std::string>& files, int jobs) {
+int run_scenarios(const std::vector<std::string>& files, const Campaign& common) {
   int failed = 0;
   for (const std::string& file : files) {
-    auto campaign = read(file);
+    auto campaign = read(file, common.narrowing);
     if (!campaign || campaign->seeds == 0) {
       std::printf("FAILED %s cannot be read\n", file.c_str());
       ++failed;
       continue;
     }
-    campaign->jobs = jobs;
+    campaign->jobs = common.jobs;
     campaign->quiet = true;
     std::printf("==== %s\n", file.c_str());
     failed += run_campaign(*campaign) == 0 ? 0 : 1;

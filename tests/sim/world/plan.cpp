@@ -123,6 +123,7 @@ void make_calm(Rng& rng, WorldPlan& plan) {
     plan.concurrency = 1;
   }
   plan.agents = std::clamp(plan.agents, 2, 3);
+  if (rng.chance(0.5)) plan.ttl = rng.between(milliseconds{600}, milliseconds{1200});
   plan.rates.server_pause = maybe(rng, 0.5, seconds{3}, seconds{8});
   plan.rates.wall_step = maybe(rng, 0.5, seconds{2}, seconds{8});
   if (rng.chance(0.5)) plan.rabbit.multiple_confirm = rng.fraction();
@@ -188,6 +189,23 @@ bool WorldPlan::drop(const std::string& name) {
   }
   if (name == "poison") return poison = false, true;
   if (name == "hangs") return hangs = false, true;
+  return false;
+}
+
+bool WorldPlan::set(const std::string& name, std::int64_t value) {
+  const auto count = static_cast<int>(value);
+  if (name == "shards") return shards = count, true;
+  if (name == "agents") return agents = count, true;
+  if (name == "concurrency") return concurrency = count, true;
+  if (name == "commands") return commands = count, true;
+  if (name == "ttl_ms") return ttl = milliseconds{value}, true;
+  if (name == "max_queued") return max_queued = value, true;
+  if (name == "lane_window") return lane_window = static_cast<std::size_t>(value), true;
+  if (name == "calm") return calm = value != 0, true;
+  if (name == "keys") return keys = value != 0, true;
+  for (const RateFault& fault : kRates) {
+    if (name == fault.name) return (rates.*fault.rate) = milliseconds{value}, true;
+  }
   return false;
 }
 

@@ -40,6 +40,9 @@ struct WorldPlan {
   static WorldPlan draw(std::uint64_t seed);
   // Names of the faults that exist in this run.
   [[nodiscard]] std::vector<std::string> faults() const;
+  // Sets a size by its name (shards, agents, ttl_ms, …), or how often in milliseconds a fault strikes; false
+  // when there is no such name.
+  bool set(const std::string& name, std::int64_t value);
   // Takes the fault of this name out; false when there is no such name.
   bool drop(const std::string& fault);
   static std::vector<std::string> known_faults();

@@ -2,6 +2,7 @@
 // invariants.
 #include <string>
 
+#include "common/model/limits.h"
 #include "common/wire/envelope.h"
 #include "tests/sim/world/world.h"
 
@@ -75,9 +76,10 @@ void World::watch_start(AttemptRef ref) {
   const auto row = server_->store().find(ref.id);
   if (!row) throw Violation{"a permit for a command that is not stored"};
   const bool this_attempt = row->state == State::running && row->attempt == ref.attempt;
-  // The hand-over is decided by the server's clock, publishing by the agent's elapsed time: a wall clock that
-  // was stepped forward between the two is seen as early by as much, and only such runs may show it.
-  const std::int64_t tolerance_ms = plan_.rates.wall_step.count() > 0 ? 60'000 : 0;
+  // The hand-over is decided by the server's clock, which stands still when the wall goes back, publishing by
+  // the agent's elapsed time: in a world with such steps what was handed over ahead of its time may be early
+  // by as much.
+  const std::int64_t tolerance_ms = plan_.rates.wall_step.count() > 0 ? limits::kLookAhead.count() : 0;
   if (this_attempt && row->due_ms > server_wall_ms() + tolerance_ms)
     throw Violation{"I16: " + text(ref.id) + " began early"};
   if (this_attempt && row->expires_ms != 0 && row->started_ms >= row->expires_ms)

@@ -137,12 +137,12 @@ void World::run_until_settled(Duration limit) {
   run_for(milliseconds{500});  // answers and dead letters under way
 }
 
-void World::every(Duration mean, std::function<void()> act) {
+void World::every(Duration mean, std::function<void()> act, const std::shared_ptr<Rng>& dice) {
   if (mean.count() <= 0) return;
-  const Duration wait = rng_.between(Duration{1}, mean * 2);
-  loop_.at(loop_.now() + wait, [this, mean, act = std::move(act)] {
+  const Duration wait = (dice ? *dice : rng_).between(Duration{1}, mean * 2);
+  loop_.at(loop_.now() + wait, [this, mean, act = std::move(act), dice] {
     act();
-    every(mean, act);
+    every(mean, act, dice);
   });
 }
 

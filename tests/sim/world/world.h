@@ -31,7 +31,8 @@ class World {
   void run_for(Duration length);
   void run_until_settled(Duration limit);
   [[nodiscard]] Duration backlog_time();
-  void every(Duration mean, std::function<void()> act);
+  // With `dice` the waits are drawn from it, else from the world's own.
+  void every(Duration mean, std::function<void()> act, const std::shared_ptr<Rng>& dice = nullptr);
   void fault(const char* name, Duration mean, std::function<void()> act);
   void schedule_agent_faults();
   void schedule_server_faults();
