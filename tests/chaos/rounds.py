@@ -85,7 +85,8 @@ class Rounds:
     def settle(self, healed, names):
         """Seconds beyond the bound, or None.  No new work comes meanwhile, so that there is an end to wait for."""
         self.client.paused.set()
-        backlog = self.world.unfinished() or 0
+        # What the client could not submit meanwhile is asked for again one batch after another: that is backlog too.
+        backlog = (self.world.unfinished() or 0) + sum(len(requests) for requests in list(self.client.open))
         deadline = healed + self.bound() + SETTLE_SECONDS + backlog / BACKLOG_PER_SECOND
         known = self.client.settle(deadline)
         while not (known and self.world.unfinished() == 0):
