@@ -50,13 +50,18 @@ class AgentFaults(TestCase):
         cluster.start_agents("a-1", "b-2")
         self.check_all_ran(cluster, ids)
 
+    @staticmethod
+    def runs_on(cluster, id, agent):
+        command = cluster.api.command(id)
+        return command["state"] == "running" and command["attempts"][-1]["executor"] == agent
+
     def test_frozen_agent(self):
         """Silent for longer than the TTL: its shards move in time; when it wakes, nothing stale is recorded."""
         cluster = self.new_cluster().start_server()
         cluster.start_agents("a-1", "a-2")
         ids = self.make_load(cluster, 1000)
         slow = cluster.api.batch([{"type": "builtin.sleep", "payload": {"ms": 2500}, "retry": QUICK}] * 12)
-        self.wait("both run", lambda: cluster.api.agent("a-1")["running"] and cluster.api.agent("a-2")["running"])
+        self.wait("its long work runs", lambda: any(self.runs_on(cluster, id, "a-1") for id in slow), 20)
         frozen = cluster.agents["a-1"]
         frozen.signal(signal.SIGSTOP)
         begun = time.monotonic()
