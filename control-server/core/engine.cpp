@@ -13,8 +13,8 @@ namespace {
 
 constexpr Duration kSweepEvery = milliseconds{100};
 // Longer than this between two runs (there is a sweep every 100 ms) means that this process did not get to
-// run.  Not longer than the shortest lease allows: an agent that renews five times a TTL must never look
-// silent for our sake.
+// run.  An agent that renews five times a TTL does not look silent for our sake when its TTL is 320 ms or
+// more.
 constexpr Duration kOwnPause = milliseconds{250};
 constexpr Duration kLongPause = milliseconds{1000};  // worth a line in the log
 constexpr int kNode = 0;

@@ -147,12 +147,11 @@ void write_report(const Campaign& campaign, const Totals& totals, double seconds
 
 }  // namespace
 
-bool Narrowing::apply(WorldPlan& plan) const {
+void Narrowing::apply(WorldPlan& plan) const {
   for (const std::string& fault : plan.faults()) {
     if (contains(without, fault) || (!only.empty() && !contains(only, fault))) plan.drop(fault);
   }
   for (const auto& [name, value] : sizes) plan.set(name, value);
-  return calm_too || !plan.calm;
 }
 
 std::string Narrowing::text() const {
@@ -167,7 +166,7 @@ std::string Narrowing::text() const {
 std::optional<std::string> run_world(std::uint64_t seed, const Narrowing& narrowing, WorldCounts& counts,
                                      std::uint64_t& hash) {
   WorldPlan plan = WorldPlan::draw(seed);
-  if (!narrowing.apply(plan)) return std::nullopt;
+  narrowing.apply(plan);
   World world(seed, plan);
   try {
     hash = world.run();
@@ -245,7 +244,7 @@ int shrink(std::uint64_t seed, Narrowing narrowing) {
     narrowing = smaller;
   }
   WorldPlan left = WorldPlan::draw(seed);
-  (void)narrowing.apply(left);
+  narrowing.apply(left);
   std::printf("still fails with %d commands and the faults: %s\nreplay with: ./scripts/sim --seed %llu%s\n",
               left.commands, joined(left.faults()).c_str(), static_cast<unsigned long long>(seed),
               narrowing.text().c_str());

@@ -16,10 +16,8 @@ struct Narrowing {
   std::vector<std::string> only;                            // when not empty: all others are taken out
   std::vector<std::pair<std::string, std::int64_t>> sizes;  // set after all else
   std::string planted;                                      // bug that is switched on
-  bool calm_too = true;  // false = seeds that draw a calm world are passed over
 
-  // Applies it; false when the seed is to be passed over.
-  [[nodiscard]] bool apply(WorldPlan& plan) const;
+  void apply(WorldPlan& plan) const;
   [[nodiscard]] std::string text() const;  // as options of the command line
 };
 

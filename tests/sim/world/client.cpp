@@ -130,8 +130,7 @@ void World::answered(const Answer& answer) {
       auto& ids = facts_.by_key[request.commands[i].idempotency_key];
       ids.insert(id);
       if (ids.size() > 1) throw Violation{"I8: two commands for one idempotency key"};
-      const CommandSpec& spec = request.commands[i].spec;
-      if (facts_.accepted.emplace(id, Accepted{spec.on_lost, spec.expires_at_ms.value_or(0)}).second) {
+      if (facts_.accepted.emplace(id, request.commands[i].spec.on_lost).second) {
         ++counts_.accepted;
         some_.push_back(id);
       }

@@ -49,15 +49,9 @@ struct WireFacts {
       acknowledged;  // by agent: when the server last answered its heartbeat or hello
 };
 
-// What the client knows of a command it had accepted.
-struct Accepted {
-  OnLost on_lost = OnLost::retry;
-  std::int64_t expires_ms = 0;
-};
-
 // What one client request is known to have done.
 struct ClientFacts {
-  std::map<CommandId, Accepted> accepted;             // answered 2xx
+  std::map<CommandId, OnLost> accepted;               // answered 2xx
   std::map<std::string, std::set<CommandId>> by_key;  // I8: one id per idempotency key
   std::set<CommandId> cancelled;                      // answered 2xx
   std::set<CommandId> redriven;                       // asked for, whatever was answered

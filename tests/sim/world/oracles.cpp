@@ -99,7 +99,7 @@ void World::judge() {
 }
 
 void World::judge_commands(std::map<CommandId, StateRow>& rows) {
-  for (const auto& [id, accepted] : facts_.accepted) {
+  for (const auto& [id, on_lost] : facts_.accepted) {
     const auto at = rows.find(id);
     if (at == rows.end()) throw Violation{"I1: " + text(id) + " was accepted and is lost"};
     if (!is_end(at->second.state)) throw Violation{"I7: " + text(id) + " has not ended"};
@@ -151,7 +151,7 @@ void World::judge_losses(const Attempts& attempts) {
     for (const auto& [number, outcome] : outcomes) {
       const bool went_on = number != outcomes.rbegin()->first;
       in_a_row = outcome == AttemptOutcome::lost ? in_a_row + 1 : 0;
-      if (in_a_row == 1 && went_on && known->second.on_lost == OnLost::dead)
+      if (in_a_row == 1 && went_on && known->second == OnLost::dead)
         throw Violation{"I5: " + text(id) + " was tried again although it must not be"};
       if (in_a_row >= 3 && went_on) throw Violation{"I5: poison " + text(id) + " was tried a fourth time"};
     }
