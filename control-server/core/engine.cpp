@@ -11,13 +11,19 @@
 namespace duly {
 namespace {
 
-constexpr Duration kSweepEvery = milliseconds{100};
-// Longer than this between two runs (there is a sweep every 100 ms) means that this process did not get to
-// run.  An agent that renews five times a TTL does not look silent for our sake when its TTL is 320 ms or
-// more.
-constexpr Duration kOwnPause = milliseconds{250};
 constexpr Duration kLongPause = milliseconds{1000};  // worth a line in the log
 constexpr int kNode = 0;
+
+// There are eight sweeps a TTL, and the time between two runs counts as silence for a quarter of a TTL at
+// most.
+Duration sweep_every(Duration lease_ttl) {
+  return std::clamp<Duration>(lease_ttl / 8, milliseconds{25}, milliseconds{100});
+}
+Duration longest_silence_between_runs(Duration lease_ttl) {
+  if (DULY_PLANTED("lease.own-pause")) return Duration::max();
+  if (DULY_PLANTED("lease.short-pause")) return kLongPause;
+  return std::clamp<Duration>(lease_ttl / 4, milliseconds{50}, milliseconds{250});
+}
 
 }  // namespace
 
@@ -59,7 +65,7 @@ void Engine::load(Moment now) {
 Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   now_.mono = now.mono;
   now_.wall = std::max(now_.wall, now.wall);
-  notice_own_pause();
+  count_own_pause();
   roll_rates();
   effects_.clear();
   for (Input& input : inputs) apply(input);
@@ -127,7 +133,7 @@ MonoTime Engine::next_wakeup(Moment now) const {
 
 void Engine::on(Tick&) {
   if (now_.mono < next_sweep_) return;
-  next_sweep_ = now_.mono + kSweepEvery;
+  next_sweep_ = now_.mono + sweep_every(config_.lease_ttl);
   expire_sessions();
   expire_strangers();
   expire_executors();
@@ -135,26 +141,21 @@ void Engine::on(Tick&) {
   inspect_queues();
   answer_waits();
   store_.prune_idempotent(now_ms(), limits::kSweepRows);
-  if (const auto deadline = shards_.next_deadline(); deadline && *deadline <= now_.mono)
+  if (const auto deadline = shards_.next_deadline(); deadline && *deadline <= awake())
     rebalance_needed_ = true;
 }
 
-// While this process was stopped nobody could renew: every lease is longer by that time (fault model F22).
-void Engine::notice_own_pause() {
+// While this process was stopped, or waited for its disk, nobody could renew: that time is no silence of
+// theirs (fault model F22).  But each run counts for something, so that on a disk that is always slow the
+// silent are found all the same (F75).
+void Engine::count_own_pause() {
   const Duration gap = now_.mono - last_run_;
   last_run_ = now_.mono;
-  const Duration least = DULY_PLANTED("lease.short-pause") ? kLongPause : kOwnPause;
-  if (gap < least || DULY_PLANTED("lease.own-pause")) return;
+  const Duration most = longest_silence_between_runs(config_.lease_ttl);
+  if (gap <= most) return;
+  slept_ += DULY_PLANTED("lease.slow-disk") ? gap : gap - most;
   if (gap >= kLongPause)
-    log(LogLevel::warn, "engine", "was asleep; extending all leases", {{"ms", to_ms(gap)}});
-  for (auto& [session, agent] : sessions_) {
-    agent.heard += gap;
-    agent.opened += gap;
-  }
-  for (auto& [party, executor] : executors_) {
-    if (executor.lost_at) *executor.lost_at += gap;
-  }
-  shards_.postpone_reservations(gap);
+    log(LogLevel::warn, "engine", "was asleep; all leases are longer by that", {{"ms", to_ms(gap)}});
 }
 
 void Engine::expire_sessions() {
@@ -162,7 +163,7 @@ void Engine::expire_sessions() {
   for (const auto& [session, agent] : sessions_) {
     const Duration silence = DULY_PLANTED("lease.wall-clock")
                                  ? Duration{milliseconds{now_ms() - agent.heartbeat_ms}}
-                                 : now_.mono - agent.heard;
+                                 : awake() - agent.heard;
     if (!agent.name.empty() && silence > config_.lease_ttl) silent.push_back(session);
   }
   for (const SessionId session : silent) {
@@ -175,7 +176,7 @@ void Engine::expire_sessions() {
 void Engine::expire_strangers() {
   std::vector<SessionId> silent;
   for (const auto& [session, agent] : sessions_) {
-    if (agent.name.empty() && now_.mono - agent.opened > limits::kHelloTime) silent.push_back(session);
+    if (agent.name.empty() && awake() - agent.opened > limits::kHelloTime) silent.push_back(session);
   }
   for (const SessionId session : silent) drop_session(session, "no hello in time");
 }
@@ -183,11 +184,11 @@ void Engine::expire_strangers() {
 void Engine::expire_executors() {
   std::vector<CommandId> lost;
   for (auto& [party, executor] : executors_) {
-    if (executor.session.value != 0 || !executor.lost_at || *executor.lost_at > now_.mono) continue;
+    if (executor.session.value != 0 || !executor.lost_at || *executor.lost_at > awake()) continue;
     lost.insert(lost.end(), executor.running.begin(), executor.running.end());
   }
   for (const CommandId id : lost) lose_attempt(id, "its executor is gone");
-  while (!running_deadlines_.empty() && running_deadlines_.begin()->first <= now_.mono) {
+  while (!running_deadlines_.empty() && running_deadlines_.begin()->first <= awake()) {
     lose_attempt(running_deadlines_.begin()->second, "no report long after its time-out");
   }
   std::erase_if(executors_,

@@ -70,7 +70,7 @@ class Engine {
     bool dispatch = false, execute = false, leaving = false, fault_injection = false;
     std::vector<std::string> queues;
     std::string version;
-    MonoTime opened, heard;
+    MonoTime opened, heard;  // on the clock awake()
     std::int64_t connected_ms = 0, heartbeat_ms = 0;
     std::int64_t room = 0;  // credit left
     Heartbeat last;
@@ -96,12 +96,13 @@ class Engine {
     int attempt = 0;
     PartyNumber executor = 0;
     QueueNumber queue = 0;
-    MonoTime deadline;  // beyond it the attempt is lost, whatever its executor says
+    MonoTime deadline;  // on the clock awake(); beyond it the attempt is lost, whatever its executor says
   };
   struct Executor {
     std::string name;
     SessionId session{0};             // 0 = away, or foreign
-    std::optional<MonoTime> lost_at;  // while away; a foreign executor has only the time-outs of its attempts
+    std::optional<MonoTime> lost_at;  // on the clock awake(); while away; a foreign executor has only the
+                                      // time-outs of its attempts
     std::set<CommandId> running;
   };
   struct QueueInfo {
@@ -212,7 +213,7 @@ class Engine {
   void expire_strangers();
   void executor_back(Agent& agent, const std::vector<AttemptRef>& attempts);
   void reclaim(Agent& agent, const Hello& hello);
-  void notice_own_pause();
+  void count_own_pause();
   void expire_sessions();
   void expire_executors();
   void expire_commands();
@@ -236,12 +237,15 @@ class Engine {
   void answer(ReplyTo reply, Done done);
   void send(SessionId session, ServerMessage message);
   [[nodiscard]] std::int64_t now_ms() const { return to_ms(now_.wall); }
+  // The clock of leases: monotonic, and it stands while this process could not listen.
+  [[nodiscard]] MonoTime awake() const { return now_.mono - slept_; }
   QueueInfo& queue_info(QueueNumber queue) { return queues_[queue]; }
 
   Store& store_;
   const EngineConfig config_;
   Moment now_;         // of the present batch; the wall never goes back
   MonoTime last_run_;  // to notice that this process was itself asleep
+  Duration slept_{};
   std::vector<Effect> effects_;
 
   IdSource ids_;

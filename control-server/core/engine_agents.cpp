@@ -35,7 +35,7 @@ void Engine::on(SessionOpened& input) {
   Agent agent;
   agent.session = input.session;
   agent.address = input.address;
-  agent.opened = agent.heard = now_.mono;
+  agent.opened = agent.heard = awake();
   sessions_.emplace(input.session, std::move(agent));
 }
 
@@ -74,7 +74,7 @@ void Engine::on(SessionSaid& input) {
   const auto at = sessions_.find(input.session);
   if (at == sessions_.end()) return;
   Agent& agent = at->second;
-  agent.heard = now_.mono;
+  agent.heard = awake();
   const bool hello = std::holds_alternative<Hello>(input.message);
   if (hello == !agent.name.empty()) {
     return drop_session(input.session, hello ? "hello was said already" : "hello must come first");
@@ -256,12 +256,12 @@ std::vector<ShardMap::Candidate> Engine::candidates() const {
 void Engine::rebalance() {
   if (!std::exchange(rebalance_needed_, false)) return;
   for (const ShardMap::Shard& shard : shards_.all()) {
-    if (shard.phase != ShardMap::Phase::moving || shard.moving_until > now_.mono) continue;
+    if (shard.phase != ShardMap::Phase::moving || shard.moving_until > awake()) continue;
     const ShardId id = shard.row.shard;  // its holder did not answer; the epoch makes taking it safe
     shards_.release(id);
     forget_holding(id);
   }
-  const ShardMap::Plan plan = shards_.balance(candidates(), now_.mono);
+  const ShardMap::Plan plan = shards_.balance(candidates(), awake());
   // What was just granted can be moved by the next plan only, when a newcomer is still short.
   if (!plan.grants.empty()) rebalance_needed_ = true;
   std::map<SessionId, Lease> leases;
@@ -278,7 +278,7 @@ void Engine::rebalance() {
   for (const ShardId shard : plan.revokes) {
     const ShardMap::Shard& held = shards_.at(shard);
     revokes[held.holder].items.push_back({shard, held.row.epoch});
-    shards_.begin_move(shard, now_.mono + config_.lease_ttl);
+    shards_.begin_move(shard, awake() + config_.lease_ttl);
   }
   for (auto& [session, lease] : leases) send(session, std::move(lease));
   for (auto& [session, revoke] : revokes) send(session, std::move(revoke));
@@ -291,13 +291,13 @@ void Engine::executor_away(PartyNumber party, Duration grace) {
   const auto at = executors_.find(party);
   if (at == executors_.end()) return;
   at->second.session = SessionId{0};
-  at->second.lost_at = now_.mono + grace;
+  at->second.lost_at = awake() + grace;
 }
 
 void Engine::executor_back(Agent& agent, const std::vector<AttemptRef>& attempts) {
   for (auto& [party, executor] : executors_) {
     // The name is live again in another process: that one is gone.
-    if (party != agent.party && executor.name == agent.name && executor.lost_at) executor.lost_at = now_.mono;
+    if (party != agent.party && executor.name == agent.name && executor.lost_at) executor.lost_at = awake();
   }
   Executor& executor = executors_[agent.party];
   executor.name = agent.name;

@@ -111,7 +111,7 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
 }
 
 MonoTime Engine::attempt_deadline(std::int64_t timeout_ms) const {
-  return now_.mono + milliseconds{timeout_ms} + std::max<Duration>(config_.lease_ttl * 2, seconds{10});
+  return awake() + milliseconds{timeout_ms} + std::max<Duration>(config_.lease_ttl * 2, seconds{10});
 }
 
 void Engine::note_running(const StateRow& row, std::int64_t timeout_ms) {

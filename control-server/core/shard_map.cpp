@@ -115,13 +115,6 @@ void ShardMap::clear_avoidance() {
   for (Shard& s : shards_) s.avoid.clear();
 }
 
-void ShardMap::postpone_reservations(Duration by) {
-  for (Shard& s : shards_) {
-    if (s.reserved_until != MonoTime{}) s.reserved_until += by;
-    if (s.phase == Phase::moving) s.moving_until += by;
-  }
-}
-
 ShardMap::Loads ShardMap::loads(const std::vector<Candidate>& agents) const {
   Loads loads;
   for (const Candidate& agent : agents) loads[agent.name] = 0;

@@ -66,7 +66,6 @@ class ShardMap {
   // Unpins; the shard will not go back to its present holder while another agent is there.
   const ShardRow& unassign(ShardId shard);
   void clear_avoidance();
-  void postpone_reservations(Duration by);
 
   // What to grant and revoke now so that `agents` (live, not draining) share the shards evenly.
   [[nodiscard]] Plan balance(const std::vector<Candidate>& agents, MonoTime now);

@@ -164,11 +164,12 @@ class Queues(TestCase):
             while time.monotonic() < until:
                 look()
             self.wait("the reason is told", lambda: "queue_limit" in cluster.api.explain(ids[-1]))
-            self.assertEqual(cluster.api.get(f"/v1/queues/{LATE}")["unstarted"], 20)
+            self.wait("all are marked", lambda: cluster.api.get(f"/v1/queues/{LATE}")["unstarted"] == 20)
             cluster.start_agent("a-late", queues=LATE, roles="execute", concurrency=4)
             while cluster.api.unfinished() > 0 and len(depths) < 100_000:
                 look()
-        self.assertLessEqual(max(depths), 20)
+        # On a machine that stalls, what an executor holds for long is suspected to be lost and published again.
+        self.assertLessEqual(max(depths), 20 + cluster.api.totals()["republished"])
         self.check_all_ran(cluster, ids)
 
 

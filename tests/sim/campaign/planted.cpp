@@ -50,6 +50,7 @@ constexpr Bug kBugs[] = {
     {"lost.poison", "a command that kills its executors goes on"},
     {"lease.own-pause", "the server holds its own pause against the agents"},
     {"lease.short-pause", "the server holds a pause of less than a second against the agents"},
+    {"lease.slow-disk", "on a disk that is always slow no silence counts"},
     {"lease.wall-clock", "leases run by the wall clock"},
     {"agent.self-fence", "an agent publishes after its lease may have ended"},
     {"publish.due", "what is handed over ahead of time is published at once"},

@@ -106,6 +106,19 @@ void World::schedule_server_faults() {
     disk_.set_capacity(disk_.size() + 20'000);
     loop_.at(loop_.now() + rng_.between(milliseconds{200}, seconds{3}), [this] { disk_.set_capacity(0); });
   });
+  // For a while, and perhaps with somebody frozen all the time.
+  fault("slow_disk", rates.slow_disk, [this] {
+    if (server_->slow_disk().count() > 0) return;
+    const Duration length = rng_.chance(0.3) ? seconds{1} : plan_.ttl * 3 + seconds{8};
+    server_->set_slow_disk(rng_.chance(0.3) ? rng_.between(milliseconds{20}, milliseconds{200})
+                                            : rng_.between(milliseconds{250}, milliseconds{600}));
+    SimAgent& agent = any_agent();
+    if (rng_.chance(0.6)) agent.pause();
+    loop_.at(loop_.now() + length, [this, &agent] {
+      server_->set_slow_disk(Duration{0});
+      agent.resume();
+    });
+  });
 }
 
 void World::schedule_broker_faults() {

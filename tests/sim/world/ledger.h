@@ -46,7 +46,8 @@ struct WireFacts {
   std::set<AttemptRef> answered;                  // the server has granted or refused that attempt
   std::set<std::pair<CommandId, int>> dead_kept;  // dead letters that reached the dead queue
   std::map<std::string, MonoTime>
-      acknowledged;  // by agent: when the server last answered its heartbeat or hello
+      acknowledged;                     // by agent: when the server last answered its heartbeat or hello
+  std::map<SessionId, MonoTime> heard;  // of each open session: when its last message reached the server
 };
 
 // What one client request is known to have done.

@@ -16,6 +16,7 @@ void World::ask_stats() { (void)server_->submit(Query{next_reply_++, Query::What
 void World::sample_store() {
   if (!server_->up() || server_->wants_to_die()) return;
   ask_stats();
+  watch_silence();
   std::map<std::int64_t, int> busy;
   server_->store().each_state([&](const StateRow& row) {
     if (row.key_hash != 0 && (row.state == State::queued || row.state == State::running) &&

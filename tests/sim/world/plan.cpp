@@ -26,6 +26,7 @@ constexpr RateFault kRates[] = {
     {"commit_crash", &Rates::commit_crash},
     {"sync_failure", &Rates::sync_failure},
     {"disk_full", &Rates::disk_full},
+    {"slow_disk", &Rates::slow_disk},
     {"broker_restart", &Rates::broker_restart},
     {"broker_wipe", &Rates::broker_wipe},
     {"broker_pause", &Rates::broker_pause},
@@ -101,6 +102,7 @@ void draw_process_faults(Rng& rng, Rates& rates) {
   rates.commit_crash = maybe(rng, 0.3, seconds{3}, seconds{15});
   rates.sync_failure = maybe(rng, 0.2, seconds{4}, seconds{20});
   rates.disk_full = maybe(rng, 0.15, seconds{5}, seconds{20});
+  rates.slow_disk = maybe(rng, 0.15, seconds{2}, seconds{8});
 }
 
 void draw_broker_events(Rng& rng, Rates& rates) {
@@ -127,6 +129,16 @@ void make_calm(Rng& rng, WorldPlan& plan) {
   plan.rates.server_pause = maybe(rng, 0.5, seconds{3}, seconds{8});
   plan.rates.wall_step = maybe(rng, 0.5, seconds{2}, seconds{8});
   if (rng.chance(0.5)) plan.rabbit.multiple_confirm = rng.fraction();
+}
+
+// The server's disk is slow for long, and nothing else helps to find out who is silent.
+void make_sluggish(Rng& rng, WorldPlan& plan) {
+  const Rates none{};
+  plan.rates = none;
+  plan.rates.slow_disk = rng.between(seconds{2}, seconds{4});
+  plan.net = SimNetFaults{};
+  plan.ttl = rng.between(milliseconds{800}, milliseconds{2500});
+  plan.hurt = seconds{30};
 }
 
 }  // namespace
@@ -158,6 +170,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
   draw_broker_events(rng, plan.rates);
   plan.rates.wall_step = maybe(rng, 0.2, seconds{4}, seconds{20});
   plan.rates.operator_action = maybe(rng, 0.6, milliseconds{200}, seconds{3});
+  if (rng.chance(0.05)) make_sluggish(rng, plan);
   return plan;
 }
 

@@ -27,7 +27,8 @@ struct WorldPlan {
   struct Rates {
     Duration agent_kill{}, agent_point{}, agent_pause{}, agent_drain{}, partition{}, reset{}, garbage{},
         herd{};
-    Duration server_kill{}, server_pause{}, power_loss{}, commit_crash{}, sync_failure{}, disk_full{};
+    Duration server_kill{}, server_pause{}, power_loss{}, commit_crash{}, sync_failure{}, disk_full{},
+        slow_disk{};
     Duration broker_restart{}, broker_wipe{}, broker_pause{}, broker_block{}, queue_delete{}, queue_purge{},
         stray{}, replay{};
     Duration wall_step{}, operator_action{};

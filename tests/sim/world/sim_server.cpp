@@ -29,6 +29,7 @@ void SimServer::start() {
   };
   engine.after_commit = [this] {
     if (hooks_.crash_after_commit()) throw ServerCrash{};
+    wait_for_disk();
   };
   EnginePorts ports;
   ports.release = [this, alive = std::weak_ptr<bool>(alive_)](std::vector<Effect>&& effects) {
@@ -47,6 +48,7 @@ void SimServer::start() {
   host_ = std::make_unique<EngineHost>(*node_loop_, *store_, std::move(engine), std::move(ports));
   links_ = std::make_unique<LinkServer>([this](Input&& input) {
     if (const auto* said = std::get_if<SessionSaid>(&input)) hooks_.said(*said);
+    if (const auto* closed = std::get_if<SessionClosed>(&input)) hooks_.closed(closed->session);
     return host_->submit(std::move(input));
   });
   net_.listen([this](std::unique_ptr<Link> link) {
@@ -97,6 +99,15 @@ void SimServer::pause() {
 
 void SimServer::resume() {
   if (node_loop_ && node_loop_->paused()) node_loop_->resume();
+}
+
+// What the commit makes true leaves the process when it is over, as everything else that waits.
+void SimServer::wait_for_disk() {
+  if (slow_disk_.count() == 0 || node_loop_->paused()) return;
+  node_loop_->pause();
+  loop_.at(loop_.now() + slow_disk_, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) resume();
+  });
 }
 
 bool SimServer::submit(Input input) { return host_ && host_->submit(std::move(input)); }

@@ -32,6 +32,7 @@ class SimServer {
     std::function<void(const SendMessage&)> sent;  // every message to an agent, after its commit
     std::function<void(const CloseSession&)> closing;
     std::function<void(const SessionSaid&)> said;  // every message from an agent, as it arrives
+    std::function<void(SessionId)> closed;         // by the agent, the network or a full disk
     std::function<bool()> crash_before_commit, crash_after_commit, crash_before_reply;
   };
 
@@ -43,6 +44,9 @@ class SimServer {
   // SIGSTOP and SIGCONT.
   void pause();
   void resume();
+  // Each commit holds the whole process up for this long; zero = no more.
+  void set_slow_disk(Duration per_commit) { slow_disk_ = per_commit; }
+  [[nodiscard]] Duration slow_disk() const { return slow_disk_; }
   [[nodiscard]] bool up() const { return host_ != nullptr; }
   // The commit's outcome was unknown: the process has to die now.
   [[nodiscard]] bool wants_to_die() const { return fatal_; }
@@ -53,6 +57,7 @@ class SimServer {
 
  private:
   void perform(Effect& effect);
+  void wait_for_disk();
   void start_broker();
   void refused_full(const std::vector<ReplyTo>& replies);
 
@@ -70,6 +75,7 @@ class SimServer {
   std::unique_ptr<NodeBroker> broker_;
   std::shared_ptr<bool> alive_;
   bool broker_up_ = false, fatal_ = false;
+  Duration slow_disk_{};
   std::uint64_t fulls_ = 0;
 };
 

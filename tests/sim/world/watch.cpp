@@ -25,6 +25,7 @@ std::optional<MessageKey> key_of(const AmqpMessage& message) {
 // ------------------------------------------------------------------------------
 
 void World::watch_said(const SessionSaid& said) {
+  wire_.heard[said.session] = loop_.now();
   if (const auto* hello = std::get_if<Hello>(&said.message))
     who_[said.session] = {hello->name, hello->incarnation};
   const auto* marks = std::get_if<Marks>(&said.message);
@@ -91,6 +92,16 @@ void World::watch_start(AttemptRef ref) {
     }
   }
   note(static_cast<std::uint64_t>(ref.id.value) + static_cast<std::uint64_t>(ref.attempt));
+}
+
+// I7: whoever says nothing is found out, also by a server whose disk is slow.  One that is itself stopped
+// finds nobody.
+void World::watch_silence() {
+  if (plan_.rates.server_pause.count() > 0) return;
+  for (const auto& [session, at] : wire_.heard) {
+    if (loop_.now() - at > plan_.ttl * 3 + seconds{5})
+      throw Violation{"I7: " + who_[session].first + " has been silent for long and is not found out"};
+  }
 }
 
 // ---- the broker

@@ -40,9 +40,11 @@ SimServer::Hooks World::server_hooks() {
   hooks.sent = [this](const SendMessage& message) { watch_sent(message); };
   // Nobody fails in a calm world: a clock that was stepped and a server that slept make nobody dead.
   hooks.closing = [this](const CloseSession& closing) {
+    wire_.heard.erase(closing.session);
     if (plan_.calm && closing.reason.starts_with("silent"))
       throw Violation{"I7: an agent that never failed was taken for dead"};
   };
+  hooks.closed = [this](SessionId session) { wire_.heard.erase(session); };
   hooks.said = [this](const SessionSaid& said) { watch_said(said); };
   hooks.crash_before_commit = [this] { return std::exchange(crash_at_commit_, false); };
   hooks.crash_after_commit = [this] { return std::exchange(crash_after_commit_, false); };
@@ -149,6 +151,7 @@ void World::every(Duration mean, std::function<void()> act, const std::shared_pt
 void World::heal() {
   healing_ = true;
   crash_point_.clear();
+  server_->set_slow_disk(Duration{0});
   server_->resume();
   net_.heal();
   rabbit_.heal();
@@ -174,6 +177,7 @@ void World::server_dies(SimServer::Death how) {
   add_stats();
   crash_at_commit_ = crash_after_commit_ = crash_before_reply_ = false;
   server_->crash(how);
+  wire_.heard.clear();
   // Whoever waits for an answer does not get one: the outcome is unknown.
   for (auto& [reply, request] : pending_) {
     if (!request.commands.empty()) unknown_.push_back({std::move(request.commands), true});

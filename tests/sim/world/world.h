@@ -69,6 +69,7 @@ class World {
   void watch_stored(const AmqpMessage& message);
   void watch_published(std::size_t index, PublishTicket ticket, const AmqpMessage& message);
   void watch_settled(std::size_t index, const std::vector<SettledPublish>& results);
+  void watch_silence();
   void sample_store();
   void watch_row(const StateRow& row);
   [[nodiscard]] bool settled();

@@ -191,7 +191,7 @@ TEST_CASE("a silent agent is dropped after the lease TTL, but not for a pause of
   CHECK(world.state(id) == State::running);
   CHECK(world.stats().shards_held == 1);
   world.alive[agent] = false;
-  world.pass(milliseconds{4900});
+  world.pass(milliseconds{4700});
   CHECK(world.all<CloseSession>().empty());
   world.pass(milliseconds{300});
   CHECK(world.all<CloseSession>().size() == 1);
