@@ -45,6 +45,9 @@ struct CommandSpec {
   std::optional<std::int64_t> expires_at_ms;
   OnLost on_lost = OnLost::retry;
   std::map<std::string, std::string> labels;
+  // Set by the server on what a schedule makes: its number, and the fire's nominal time.
+  std::int64_t schedule = 0;  // 0 = none
+  std::int64_t fire_at_ms = 0;
 };
 
 // How one attempt ended.  The numbers are stored: never renumber.

@@ -69,6 +69,7 @@ inline constexpr int kPoisonLosses = 3;            // executors lost in a row
 inline constexpr milliseconds kQueuedSuspect{
     2000};  // queued longer than this without a permit: look at the queue
 inline constexpr int kSweepRows = 1000;
+inline constexpr std::int64_t kSchedules = 1'000'000;
 inline constexpr std::size_t kQueues = 1000;
 inline constexpr std::size_t kTypes = 10'000;
 inline constexpr std::int64_t kIdempotencyMs = 7LL * 86'400'000;

@@ -79,6 +79,9 @@ void append_request(std::string& out, JsonObject& object, const CommandView& vie
   object.instant("expires_at", spec.expires_at_ms);
   object.begin("labels");
   append_labels(out, spec.labels);
+  object.text_or_null("schedule", view.schedule);
+  object.instant("fire_at",
+                 view.schedule.empty() ? std::nullopt : std::optional<std::int64_t>(spec.fire_at_ms));
   object.text("on_lost", spec.on_lost == OnLost::dead ? "dead" : "retry");
 }
 

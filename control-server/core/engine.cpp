@@ -59,6 +59,9 @@ void Engine::load(Moment now) {
     const bool foreign = party && party->second.value == 0;
     if (!foreign) executor.lost_at = now.mono + config_.lease_ttl;
   }
+  next_fire_ms_ = store_.next_wake_ms().value_or(INT64_MAX);
+  schedules_ = store_.schedule_count();
+  open_fires_ = store_.open_fire_count();
   stats_.generation = store_.generation();
 }
 
@@ -69,6 +72,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   roll_rates();
   effects_.clear();
   for (Input& input : inputs) apply(input);
+  fire_schedules();
   rebalance();
   hand_out();
   publish_dead_letters();
@@ -125,6 +129,8 @@ MonoTime Engine::next_wakeup(Moment now) const {
   if (const auto due = window_.next_ms(lane_open); due && *due > wall_ms) {
     next = std::min(next, now.mono + milliseconds{*due - wall_ms});
   }
+  if (next_fire_ms_ < INT64_MAX && !draining_ && !disk_low_)
+    next = std::min(next, now.mono + milliseconds{std::max<std::int64_t>(next_fire_ms_ - wall_ms, 0)});
   return std::max(next, now.mono);
 }
 
@@ -141,6 +147,7 @@ void Engine::on(Tick&) {
   inspect_queues();
   answer_waits();
   store_.prune_idempotent(now_ms(), limits::kSweepRows);
+  store_.prune_fires(limits::kSweepRows);
   if (const auto deadline = shards_.next_deadline(); deadline && *deadline <= awake())
     rebalance_needed_ = true;
 }

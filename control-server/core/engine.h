@@ -137,6 +137,9 @@ class Engine {
   void on(DrainAgent& input);
   void on(CrashAgent& input);
   void on(Query& input);
+  void on(PutSchedule& input);
+  void on(ChangeSchedule& input);
+  void on(BackfillSchedule& input);
   void on(HttpBegin& input);
   void on(HttpFinish& input);
   void on(SessionOpened& input);
@@ -164,8 +167,11 @@ class Engine {
   // ---- submitting
   // --------------------------------------------------------------------------------------------
   std::optional<Problem> refuse_submit(const Submit& input) const;
+  // When `spec` would bring a queue or a type too many.
+  std::optional<Problem> refuse_names(const CommandSpec& spec) const;
   std::optional<Problem> refuse_expired(const CommandSpec& spec, std::size_t index) const;
   CommandId accept(const NewCommand& command);
+  QueueNumber ensure_queue(const std::string& name);
 
   // ---- steps of a life
   // ---------------------------------------------------------------------------------------
@@ -191,6 +197,23 @@ class Engine {
   void forget_running(CommandId id);
   void release_key(std::int64_t key_hash);
   void end_waits(CommandId id);
+
+  void cancel(StateRow& row, const Actor& actor);
+
+  // ---- schedules (engine_schedules.cpp)
+  // ----------------------------------------------------------------------------------------
+  std::optional<Problem> refuse_schedule(const PutSchedule& input, const ScheduleRow* known) const;
+  void save_schedule(ScheduleRow& row, const Actor& actor, const std::string& what);
+  void pause_schedule(const ChangeSchedule& input, ScheduleRow& row, bool pause);
+  void remove_schedule(const ChangeSchedule& input, const ScheduleRow& row);
+  void trigger_schedule(const ChangeSchedule& input, ScheduleRow& row);
+  void fire_schedules();
+  void fire_due(ScheduleRow& row);
+  void skip_missed(ScheduleRow& row, const Timetable& timetable);
+  void fire(ScheduleRow& row, std::int64_t fire_ms);
+  CommandId launch(ScheduleRow& row, std::int64_t fire_ms, FireKind kind);
+  void close_fire(CommandId id);
+  void reopen_fire(CommandId id);
 
   // ---- handing out
   // -------------------------------------------------------------------------------------------
@@ -268,6 +291,10 @@ class Engine {
   PublishTicket next_ticket_ = 1;
   bool dead_letters_pending_ = true;
   MonoTime dead_letters_after_{};
+
+  std::int64_t next_fire_ms_ = INT64_MAX;  // of any schedule
+  std::int64_t schedules_ = 0;
+  std::int64_t open_fires_ = 0;  // commands of schedules that have not ended
 
   StatsSnapshot stats_;
   struct Second {

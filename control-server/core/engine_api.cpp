@@ -44,6 +44,12 @@ std::optional<Problem> Engine::refuse_submit(const Submit& input) const {
   return std::nullopt;
 }
 
+std::optional<Problem> Engine::refuse_names(const CommandSpec& spec) const {
+  Submit alone;
+  alone.commands.push_back({spec, "", 0});
+  return refuse_submit(alone);
+}
+
 // By our clock, and only of what is new: a request that is sent again gets the answer it got.
 std::optional<Problem> Engine::refuse_expired(const CommandSpec& spec, std::size_t index) const {
   if (!spec.expires_at_ms) return std::nullopt;
@@ -100,14 +106,19 @@ void Engine::on(Submit& input) {
   effects_.push_back(Answer{input.reply, std::move(submitted)});
 }
 
+// Its number; declared in the broker when it is new.
+QueueNumber Engine::ensure_queue(const std::string& name) {
+  if (!store_.find_queue(name)) effects_.push_back(EnsureQueue{name});
+  return store_.queue_number(name);
+}
+
 CommandId Engine::accept(const NewCommand& command) {
   const CommandSpec& spec = command.spec;
   StateRow row;
   row.id = ids_.next(now_.wall);
   row.state = State::scheduled;
   row.shard = shard_of(row.id, spec.key, shards_.count());
-  const bool new_queue = !store_.find_queue(spec.queue).has_value();
-  row.queue = store_.queue_number(spec.queue);
+  row.queue = ensure_queue(spec.queue);
   row.type = store_.type_number(spec.type);
   row.priority = spec.priority;
   // A delay counts from now as we see it; rounded up to the next millisecond, so that nothing is early.
@@ -122,7 +133,6 @@ CommandId Engine::accept(const NewCommand& command) {
     store_.insert_idempotent(command.idempotency_key, {row.id, command.body_hash},
                              now_ms() + limits::kIdempotencyMs);
   }
-  if (new_queue) effects_.push_back(EnsureQueue{spec.queue});
   ++stats_.accepted;
   ++seconds_.back().accepted;
   auto body = std::make_shared<CommandBody>();
@@ -140,20 +150,25 @@ void Engine::on(CancelCommand& input) {
   if (!row) return answer(input.reply, not_found("there is no such command"));
   if (row->state == State::cancelled) return answer(input.reply, Done{input.id});
   if (!after(row->state, Move::cancel)) return answer(input.reply, conflict(in_state(row->state)));
-  store_.append_event(row->id, now_ms(), "cancelled", input.actor, in_state(row->state));
-  if (row->state == State::running) {
-    const PartyNumber executor = row->executor;
-    const int attempt = row->attempt;
-    end_attempt(*row, AttemptOutcome::cancelled, "cancelled by " + input.actor, nullptr);
+  cancel(*row, input.actor);
+  answer(input.reply, Done{input.id});
+}
+
+// Of one that has not ended; a running one's executor is told.
+void Engine::cancel(StateRow& row, const Actor& actor) {
+  store_.append_event(row.id, now_ms(), "cancelled", actor, in_state(row.state));
+  if (row.state == State::running) {
+    const PartyNumber executor = row.executor;
+    const int attempt = row.attempt;
+    end_attempt(row, AttemptOutcome::cancelled, "cancelled by " + actor, nullptr);
     const auto at = executors_.find(executor);
     if (at != executors_.end() && at->second.session.value != 0) {
-      send(at->second.session, CancelRun{{AttemptRef{input.id, attempt}}});
+      send(at->second.session, CancelRun{{AttemptRef{row.id, attempt}}});
     }
   }
-  row->token = Token{row->token.value + 1};
+  row.token = Token{row.token.value + 1};
   ++stats_.cancelled;
-  end(*row, Move::cancel);
-  answer(input.reply, Done{input.id});
+  end(row, Move::cancel);
 }
 
 void Engine::on(RedriveCommand& input) {
@@ -173,6 +188,7 @@ void Engine::on(RedriveCommand& input) {
   row->reason = DeadReason::none;
   row->queued_ms = row->started_ms = 0;
   store_.move(*row, Move::redrive);
+  reopen_fire(row->id);
   became_scheduled(*row, nullptr);
   answer(input.reply, Done{input.id});
 }

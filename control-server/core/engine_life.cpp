@@ -290,6 +290,7 @@ void Engine::end(StateRow& row, Move how) {
   ++seconds_.back().ended;
   end_waits(row.id);
   release_key(row.key_hash);
+  close_fire(row.id);
 }
 
 // ---- bookkeeping

@@ -12,6 +12,7 @@
 
 #include "common/amqp/broker.h"
 #include "common/model/command.h"
+#include "common/model/schedule.h"
 #include "common/wire/messages.h"
 
 namespace duly {
@@ -98,6 +99,30 @@ struct Query {
   std::string name;  // agent or queue
   CommandId id;      // explain
 };
+// Creates a schedule, or puts another in the place of one.
+struct PutSchedule {
+  ReplyTo reply = 0;
+  Actor actor;
+  ScheduleSpec spec;
+  bool create = true;
+  std::optional<std::int64_t> if_match = std::nullopt;  // its version
+  std::string what;                                     // for the record; empty = created or changed
+};
+struct ChangeSchedule {
+  enum class What : std::uint8_t { pause, resume, remove, trigger };
+  ReplyTo reply = 0;
+  Actor actor;
+  std::string name;
+  What what = What::pause;
+  std::optional<std::int64_t> if_match = std::nullopt;
+};
+// Fires in [from, to) that have passed and have no command get one.
+struct BackfillSchedule {
+  ReplyTo reply = 0;
+  Actor actor;
+  std::string name;
+  std::int64_t from_ms = 0, to_ms = 0;
+};
 // A foreign executor speaks HTTP (contract section 5).
 struct HttpBegin {
   ReplyTo reply = 0;
@@ -151,9 +176,10 @@ struct Drain {};
 // At start: have every queue that is known declared.
 struct EnsureQueues {};
 
-using Input = std::variant<Submit, CancelCommand, RedriveCommand, RescheduleCommand, AwaitEnd, ForgetWait,
-                           PutQueue, PinShard, UnassignShard, DrainAgent, CrashAgent, Query, HttpBegin,
-                           HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState, QueueInspected,
-                           DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
+using Input =
+    std::variant<Submit, CancelCommand, RedriveCommand, RescheduleCommand, AwaitEnd, ForgetWait, PutQueue,
+                 PinShard, UnassignShard, DrainAgent, CrashAgent, Query, PutSchedule, ChangeSchedule,
+                 BackfillSchedule, HttpBegin, HttpFinish, SessionOpened, SessionClosed, SessionSaid,
+                 BrokerState, QueueInspected, DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
 
 }  // namespace duly

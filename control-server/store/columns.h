@@ -12,6 +12,11 @@
   "losses,"                                                                                                 \
   " key_hash, expires_ms, queued_ms, started_ms, epoch, publisher, executor, nonce, finished_ms, reason"
 
+#define DULY_SCHEDULE_COLUMNS                                                                          \
+  "id, name, version, spec, cron, every_ms, time_zone, start_ms, end_ms, enabled, overlap, catch_up, " \
+  "window_ms, catch_max, jitter_ms, type, queue, key, priority, retry, timeout_ms, on_lost, labels, "  \
+  "payload, created_ms, updated_ms, next_ms, buffered_ms, last_fire_ms, fired, skipped"
+
 namespace duly::columns {
 
 // A row selected by DULY_STATE_COLUMNS, starting at column 0.
@@ -23,5 +28,11 @@ RetryPolicy read_retry(const std::string& text);
 // A JSON object; empty when there are none.
 std::string labels_text(const std::map<std::string, std::string>& labels);
 std::map<std::string, std::string> read_labels(const std::string& text);
+
+void bind_optional(Sql& query, const std::optional<std::int64_t>& value);
+// A row selected by DULY_SCHEDULE_COLUMNS.
+ScheduleRow read_schedule(Sql& query);
+// From `spec` to `payload`, in the order of those columns.
+void bind_schedule(Sql& query, const ScheduleSpec& spec);
 
 }  // namespace duly::columns

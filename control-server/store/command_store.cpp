@@ -18,14 +18,20 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
   const std::string retry = columns::retry_text(spec.retry);
   const std::string labels = columns::labels_text(spec.labels);
   Sql body = database_->query(
-      "INSERT INTO command (id, created_ms, type, queue, key, retry, timeout_ms, on_lost, labels, payload)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "INSERT INTO command (id, created_ms, type, queue, key, retry, timeout_ms, on_lost, labels, payload, "
+      "schedule, fire_ms)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   body.bind(row.id.value).bind(created_ms).bind(row.type).bind(row.queue);
   spec.key.empty() ? body.bind_null() : body.bind(spec.key);
   retry.empty() ? body.bind_null() : body.bind(retry);
   body.bind(spec.timeout_ms).bind(static_cast<std::int64_t>(spec.on_lost));
   labels.empty() ? body.bind_null() : body.bind(labels);
-  body.bind_blob(*spec.payload).run();
+  body.bind_blob(*spec.payload);
+  if (spec.schedule == 0) {
+    body.bind_null().bind_null().run();
+  } else {
+    body.bind(spec.schedule).bind(spec.fire_at_ms).run();
+  }
 
   Sql state = database_->query(
       "INSERT INTO state (id, state, shard, queue, type, priority, due_ms, order_ms, max_attempts, key_hash, "

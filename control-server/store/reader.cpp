@@ -14,9 +14,10 @@ constexpr const char* kViewColumns =
     "SELECT s.id, s.state, s.shard, s.queue, s.type, s.priority, s.due_ms, s.order_ms, s.token, s.attempt,"
     " s.base_attempt, s.max_attempts, s.losses, s.key_hash, s.expires_ms, s.queued_ms, s.started_ms, s.epoch,"
     " s.publisher, s.executor, s.nonce, s.finished_ms, s.reason,"
-    " c.created_ms, t.text, q.text, c.key, c.retry, c.timeout_ms, c.on_lost, c.labels, c.payload"
+    " c.created_ms, t.text, q.text, c.key, c.retry, c.timeout_ms, c.on_lost, c.labels, c.payload, c.fire_ms, "
+    "sc.name"
     " FROM state s JOIN command c ON c.id = s.id JOIN name t ON t.number = s.type JOIN name q ON q.number = "
-    "s.queue"
+    "s.queue LEFT JOIN schedule sc ON sc.id = c.schedule"
     " WHERE s.id = ?";
 
 std::optional<std::int64_t> unless_zero(std::int64_t value) {
@@ -44,6 +45,8 @@ CommandView read_view(Sql& query, StateRow& row) {
   view.spec.on_lost = static_cast<OnLost>(query.integer(29));
   view.spec.labels = columns::read_labels(query.text(30));
   view.spec.payload = make_bytes(query.text(31));
+  view.spec.fire_at_ms = query.integer(32);
+  view.schedule = query.text(33);
   view.spec.due_at_ms = row.due_ms;
   view.spec.priority = row.priority;
   view.spec.expires_at_ms = unless_zero(row.expires_ms);
@@ -144,7 +147,12 @@ std::vector<CommandId> Reader::Impl::candidates(const CommandFilter& filter, std
   const auto type = filter.type.empty() ? std::optional<std::int64_t>(-1) : name(2, filter.type);
   if (!queue || !type) return ids;  // no command has ever had that name
   const char* walk = "SELECT id, state, queue, type, due_ms FROM state WHERE id < ? ORDER BY id DESC LIMIT ?";
-  if (!filter.labels.empty()) {
+  if (!filter.schedule.empty()) {
+    walk =
+        "SELECT s.id, s.state, s.queue, s.type, s.due_ms FROM schedule c JOIN fire f ON f.schedule = c.id"
+        " JOIN state s ON s.id = f.command WHERE c.name = ?3 AND f.command < ?1 ORDER BY f.command DESC "
+        "LIMIT ?2";
+  } else if (!filter.labels.empty()) {
     walk =
         "SELECT s.id, s.state, s.queue, s.type, s.due_ms FROM label l JOIN state s ON s.id = l.id"
         " WHERE l.id < ? AND l.name = ?3 AND l.value = ?4 ORDER BY l.id DESC LIMIT ?2";
@@ -155,7 +163,9 @@ std::vector<CommandId> Reader::Impl::candidates(const CommandFilter& filter, std
   }
   Sql query = database->query(walk);
   query.bind(below).bind(limits::kPageScanRows);
-  if (!filter.labels.empty()) {
+  if (!filter.schedule.empty()) {
+    query.bind(filter.schedule);
+  } else if (!filter.labels.empty()) {
     query.bind(filter.labels.front().first).bind(filter.labels.front().second);
   } else if (!filter.key.empty()) {
     query.bind(key_hash_of(filter.key));
@@ -183,6 +193,7 @@ std::vector<CommandId> Reader::Impl::candidates(const CommandFilter& filter, std
 
 Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Reader::~Reader() = default;
+Database& Reader::database() { return *impl_->database; }
 
 Result<std::unique_ptr<Reader>> Reader::open(const std::string& path, const std::string& vfs) {
   auto database = Database::open(path, vfs, Database::Role::reader);
@@ -193,9 +204,9 @@ Result<std::unique_ptr<Reader>> Reader::open(const std::string& path, const std:
 }
 
 // Ends a read: a remembered failure must not outlive the request that met it.
-static Status finish_read(Database& database) {
-  if (!database.failed()) return ok_status();
-  database.rollback();
+Status Reader::end_read() {
+  if (!impl_->database->failed()) return ok_status();
+  impl_->database->rollback();
   return Error{Errc::unavailable, "the store could not be read"};
 }
 
@@ -208,7 +219,7 @@ Result<CommandView> Reader::command(CommandId id) {
     impl_->add_last_outcome(*view);
     impl_->add_events(*view);
   }
-  if (const Status read = finish_read(*impl_->database); !read) return read.error();
+  if (const Status read = end_read(); !read) return read.error();
   if (!view) return Error{Errc::not_found, "there is no such command"};
   return std::move(*view);
 }
@@ -229,7 +240,7 @@ Result<CommandPage> Reader::list(const CommandFilter& filter, std::optional<Comm
     impl_->add_last_outcome(*view);
     page.items.push_back(std::move(*view));
   }
-  if (const Status read = finish_read(*impl_->database); !read) return read.error();
+  if (const Status read = end_read(); !read) return read.error();
   return page;
 }
 
@@ -245,7 +256,7 @@ Result<std::vector<Reader::AuditRow>> Reader::audit(std::int64_t below, int limi
           {query.integer(0), query.integer(1), query.text(2), query.text(3), query.text(4), query.text(5)});
     }
   }
-  if (const Status read = finish_read(*impl_->database); !read) return read.error();
+  if (const Status read = end_read(); !read) return read.error();
   return rows;
 }
 

@@ -15,8 +15,11 @@
 #include "common/base/result.h"
 #include "common/model/command.h"
 #include "common/model/state_table.h"
+#include "control-server/store/rows.h"
 
 namespace duly {
+
+class Database;
 
 struct AttemptView {
   int attempt = 0;
@@ -38,6 +41,7 @@ struct CommandView {
   int attempt = 0;       // the last one begun or queued; 0 = none yet
   int max_attempts = 0;  // the highest attempt number allowed now
   int shard = 0;
+  std::string schedule;  // that made it; empty = none
   std::int64_t created_at_ms = 0;
   std::optional<std::int64_t> finished_at_ms;
   Bytes result;       // JSON text; null = none
@@ -50,7 +54,7 @@ struct CommandView {
 
 struct CommandFilter {
   std::optional<State> state;
-  std::string type, queue, key;                             // empty = any
+  std::string type, queue, key, schedule;                   // empty = any
   std::vector<std::pair<std::string, std::string>> labels;  // all must match
   std::optional<std::int64_t> due_before_ms, due_after_ms;  // exclusive
 };
@@ -75,7 +79,25 @@ class Reader {
   };
   Result<std::vector<AuditRow>> audit(std::int64_t below, int limit);
 
+  // ---- schedules (reader_schedules.cpp)
+  // --------------------------------------------------------------------------------------------
+  // not_found when there is none of that name.
+  Result<ScheduleRow> schedule(const std::string& name);
+  // In order of their numbers, after `after` (0 = from the first).
+  Result<std::vector<ScheduleRow>> schedules(std::int64_t after, int limit);
+  struct ScheduleVersion {
+    std::int64_t version = 0, at_ms = 0;
+    std::string who, what;
+    bool enabled = true;
+    std::string text;
+  };
+  // Newest first, below `below` (0 = from the newest).
+  Result<std::vector<ScheduleVersion>> schedule_versions(const std::string& name, std::int64_t below,
+                                                         int limit);
+
  private:
+  Status end_read();
+  Database& database();
   struct Impl;
   explicit Reader(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "common/base/ids.h"
 #include "common/model/command.h"
+#include "common/model/schedule.h"
 #include "common/model/state_table.h"
 
 namespace duly {
@@ -107,6 +109,25 @@ struct QueueRow {
   std::string name;
   bool paused = false;
 };
+
+// A schedule as it stands.
+struct ScheduleRow {
+  std::int64_t id = 0;  // never used again; 0 = not stored yet
+  std::int64_t version = 0;
+  ScheduleSpec spec;
+  std::int64_t created_ms = 0, updated_ms = 0;
+  std::optional<std::int64_t> next_ms;      // nominal time of the next fire; nothing = none
+  std::optional<std::int64_t> buffered_ms;  // a fire that waits for the end of the one before it
+  std::optional<std::int64_t> last_fire_ms;
+  std::int64_t fired = 0, skipped = 0;
+
+  // When the next fire is made: its nominal time and its jitter.
+  [[nodiscard]] std::optional<std::int64_t> wake_ms() const {
+    if (!next_ms) return std::nullopt;
+    return *next_ms + jitter_of(spec.name, *next_ms, spec.jitter_ms);
+  }
+};
+enum class FireKind : std::uint8_t { timetable = 0, by_hand = 1 };
 
 // A scheduled command as the ready window needs it.
 struct ReadyRow {

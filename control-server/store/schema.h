@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 1> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 2> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -71,6 +71,37 @@ CREATE TABLE counter (queue INTEGER NOT NULL, type INTEGER NOT NULL, state INTEG
 
 -- Dead letters not yet confirmed by the broker.
 CREATE TABLE dead_outbox (id INTEGER NOT NULL, attempt INTEGER NOT NULL, PRIMARY KEY (id, attempt)) WITHOUT ROWID;
+)sql",
+                                                           R"sql(
+-- A schedule, as it stands: its command's fields are those of the tables command and state.
+CREATE TABLE schedule (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, spec TEXT NOT NULL,
+  cron TEXT NOT NULL, every_ms INTEGER NOT NULL, time_zone TEXT NOT NULL, start_ms INTEGER, end_ms INTEGER,
+  enabled INTEGER NOT NULL, overlap INTEGER NOT NULL, catch_up INTEGER NOT NULL, window_ms INTEGER NOT NULL,
+  catch_max INTEGER NOT NULL, jitter_ms INTEGER NOT NULL,
+  type TEXT NOT NULL, queue TEXT NOT NULL, key TEXT NOT NULL, priority INTEGER NOT NULL, retry TEXT NOT NULL,
+  timeout_ms INTEGER NOT NULL, on_lost INTEGER NOT NULL, labels TEXT NOT NULL, payload BLOB NOT NULL,
+  created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
+  next_ms INTEGER, wake_ms INTEGER, buffered_ms INTEGER, last_fire_ms INTEGER,
+  fired INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,
+  CHECK ((next_ms IS NULL) = (wake_ms IS NULL)));
+CREATE INDEX schedule_wake ON schedule (wake_ms) WHERE wake_ms IS NOT NULL;
+-- Every change, with who and when.
+CREATE TABLE schedule_version (
+  schedule INTEGER NOT NULL, version INTEGER NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
+  enabled INTEGER NOT NULL, spec TEXT NOT NULL, PRIMARY KEY (schedule, version)) WITHOUT ROWID;
+-- One fire time makes one command.  kind: 0 = by the timetable, 1 = by hand.
+CREATE TABLE fire (
+  schedule INTEGER NOT NULL, fire_ms INTEGER NOT NULL, kind INTEGER NOT NULL, command INTEGER NOT NULL,
+  PRIMARY KEY (schedule, fire_ms, kind)) WITHOUT ROWID;
+CREATE INDEX fire_command ON fire (schedule, command);
+-- Commands of schedules that have not ended.
+CREATE TABLE fire_open (command INTEGER PRIMARY KEY, schedule INTEGER NOT NULL);
+CREATE INDEX fire_open_schedule ON fire_open (schedule, command);
+-- Removed schedules whose fires are still being removed.
+CREATE TABLE schedule_gone (id INTEGER PRIMARY KEY);
+ALTER TABLE command ADD COLUMN schedule INTEGER;
+ALTER TABLE command ADD COLUMN fire_ms INTEGER;
 )sql"};
 
 }  // namespace duly

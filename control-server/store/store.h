@@ -113,6 +113,36 @@ class Store {
   void insert_idempotent(const std::string& key, const IdempotencyRow& row, std::int64_t until_ms);
   int prune_idempotent(std::int64_t now_ms, int most);
 
+  // ---- schedules (schedule_store.cpp)
+  // -----------------------------------------------------------------------------------------
+  std::optional<ScheduleRow> schedule(const std::string& name);
+  std::optional<ScheduleRow> schedule(std::int64_t id);
+  // Inserts (and numbers) the row when its id is 0.
+  void put_schedule(ScheduleRow& row);
+  // Only when it fires next, and what has fired.
+  void put_schedule_progress(const ScheduleRow& row);
+  void put_schedule_version(const ScheduleRow& row, const std::string& who, const std::string& what);
+  // With its versions; its fires go in small steps (prune_fires), its commands stay.
+  void remove_schedule(std::int64_t id);
+  int prune_fires(int most);
+  // Whose next fire is to be made at or before `now_ms`, the longest due first.
+  std::vector<ScheduleRow> due_schedules(std::int64_t now_ms, std::size_t most);
+  // When the next fire of all is to be made.
+  std::optional<std::int64_t> next_wake_ms();
+  std::int64_t schedule_count();
+  [[nodiscard]] bool fired(std::int64_t schedule, std::int64_t fire_ms, FireKind kind);
+  // Records the fire and that its command has not ended.
+  void insert_fire(std::int64_t schedule, std::int64_t fire_ms, FireKind kind, CommandId command);
+  void open_fire(std::int64_t schedule, CommandId command);
+  // The command has ended: whose it was.
+  std::optional<std::int64_t> close_fire(CommandId command);
+  std::vector<CommandId> open_fires(std::int64_t schedule, std::size_t most);
+  std::int64_t open_fire_count();
+  // The schedule that made a command.
+  std::optional<std::int64_t> schedule_of(CommandId command);
+  // For oracles.
+  void each_fire(const std::function<void(std::int64_t, std::int64_t, FireKind, CommandId)>& visit);
+
   // ---- shards, dead letters, counters
   // ------------------------------------------------------------------------
   std::vector<ShardRow> shard_rows();
