@@ -18,7 +18,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
        ca-certificates libbrotli1 libcpp-httplib0.11 libfmt9 libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 librabbitmq4 \
-       libspdlog1.10 libsqlite3-0 libssl3 zlib1g \
+       libspdlog1.10 libsqlite3-0 libssl3 tzdata zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 990 --home-dir /var/lib/duly --shell /usr/sbin/nologin duly \
     && install -d -o duly -g duly -m 0750 /var/lib/duly

@@ -27,7 +27,9 @@ inline constexpr int kMaxAttempts = 100;
 inline constexpr std::int64_t kTimeoutMs = 7LL * 86'400'000;
 inline constexpr std::int64_t kRetryDelayMs = 7LL * 86'400'000;
 inline constexpr int kPriority = 9;
-inline constexpr std::size_t kNameBytes = 128;  // agents
+inline constexpr std::size_t kNameBytes = 128;   // agents, schedules
+inline constexpr std::size_t kCronBytes = 1024;  // an expression; every minute by number takes 169
+inline constexpr std::size_t kTimeZoneBytes = 64;
 inline constexpr std::int64_t kWaitMs = 60'000;
 
 // --- HTTP
