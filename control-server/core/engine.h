@@ -203,6 +203,7 @@ class Engine {
   // ---- schedules (engine_schedules.cpp)
   // ----------------------------------------------------------------------------------------
   std::optional<Problem> refuse_schedule(const PutSchedule& input, const ScheduleRow* known) const;
+  std::optional<ScheduleRow> schedule_up_to_now(const std::string& name);
   void save_schedule(ScheduleRow& row, const Actor& actor, const std::string& what);
   void pause_schedule(const ChangeSchedule& input, ScheduleRow& row, bool pause);
   void remove_schedule(const ChangeSchedule& input, const ScheduleRow& row);

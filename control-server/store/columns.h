@@ -32,7 +32,8 @@ std::map<std::string, std::string> read_labels(const std::string& text);
 void bind_optional(Sql& query, const std::optional<std::int64_t>& value);
 // A row selected by DULY_SCHEDULE_COLUMNS.
 ScheduleRow read_schedule(Sql& query);
-// From `spec` to `payload`, in the order of those columns.
-void bind_schedule(Sql& query, const ScheduleSpec& spec);
+// From `spec` to `payload`, in the order of those columns.  `retry` and `labels` are their texts, which must
+// live until the statement has run.
+void bind_schedule(Sql& query, const ScheduleSpec& spec, const std::string& retry, const std::string& labels);
 
 }  // namespace duly::columns

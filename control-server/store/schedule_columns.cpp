@@ -59,7 +59,8 @@ ScheduleRow read_schedule(Sql& query) {
   return row;
 }
 
-void bind_schedule(Sql& query, const ScheduleSpec& spec) {
+void bind_schedule(Sql& query, const ScheduleSpec& spec, const std::string& retry,
+                   const std::string& labels) {
   query.bind(spec.text).bind(spec.timing.cron).bind(spec.timing.every_ms).bind(spec.timing.time_zone);
   bind_optional(query, spec.timing.start_at_ms);
   bind_optional(query, spec.timing.end_at_ms);
@@ -68,8 +69,8 @@ void bind_schedule(Sql& query, const ScheduleSpec& spec) {
   query.bind(spec.jitter_ms);
   const CommandSpec& command = spec.command;
   query.bind(command.type).bind(command.queue).bind(command.key).bind(command.priority);
-  query.bind(columns::retry_text(command.retry)).bind(command.timeout_ms);
-  query.bind(static_cast<std::int64_t>(command.on_lost)).bind(columns::labels_text(command.labels));
+  query.bind(retry).bind(command.timeout_ms);
+  query.bind(static_cast<std::int64_t>(command.on_lost)).bind(labels);
   query.bind_blob(*command.payload);
 }
 

@@ -35,7 +35,9 @@ void Store::put_schedule(ScheduleRow& row) {
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
       "?)");
   query.bind(row.id).bind(row.spec.name).bind(row.version);
-  bind_schedule(query, row.spec);
+  const std::string retry = columns::retry_text(row.spec.command.retry);
+  const std::string labels = columns::labels_text(row.spec.command.labels);
+  bind_schedule(query, row.spec, retry, labels);
   query.bind(row.created_ms).bind(row.updated_ms);
   bind_optional(query, row.next_ms);
   bind_optional(query, row.wake_ms());

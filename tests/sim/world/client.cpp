@@ -123,6 +123,10 @@ void World::answered(const Answer& answer) {
   Pending request = std::move(at->second);
   pending_.erase(at);
   note(answer.what.index() + 100);
+  if (request.action == "schedule" || request.action == "stop") {
+    const auto* problem = std::get_if<Problem>(&answer.what);
+    return schedule_answered(request, problem != nullptr ? problem->status : 0);
+  }
   if (const auto* submitted = std::get_if<Submitted>(&answer.what)) {
     if (submitted->items.size() != request.commands.size()) throw Violation{"I13: answer of another length"};
     for (std::size_t i = 0; i < submitted->items.size(); ++i) {

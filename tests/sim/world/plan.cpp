@@ -159,6 +159,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
   plan.keys = rng.chance(0.5);
   plan.hangs = rng.chance(0.3);
   plan.same_time = rng.chance(0.2);
+  if (rng.chance(0.4)) plan.schedules = static_cast<int>(rng.between(1, 4));
   if (rng.chance(0.12)) {
     make_calm(rng, plan);
     return plan;
@@ -215,6 +216,7 @@ bool WorldPlan::set(const std::string& name, std::int64_t value) {
   if (name == "max_queued") return max_queued = value, true;
   if (name == "lane_window") return lane_window = static_cast<std::size_t>(value), true;
   if (name == "calm") return calm = value != 0, true;
+  if (name == "schedules") return schedules = count, true;
   if (name == "keys") return keys = value != 0, true;
   for (const RateFault& fault : kRates) {
     if (name == fault.name) return (rates.*fault.rate) = milliseconds{value}, true;
@@ -242,6 +244,7 @@ void WorldCounts::add(const WorldCounts& o) {
   stale_results += o.stale_results;
   republished += o.republished;
   fulls += o.fulls;
+  fires += o.fires;
   virtual_ms += o.virtual_ms;
   for (const auto& [name, count] : o.strikes) strikes[name] += count;
   for (const auto& [name, count] : o.seeds) seeds[name] += count;

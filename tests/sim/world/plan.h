@@ -20,6 +20,7 @@ struct WorldPlan {
   Duration hurt = seconds{20};
   std::int64_t max_queued = 10'000;
   std::size_t lane_window = 1024;
+  int schedules = 0;
   std::vector<std::string> queues;
   SimNetFaults net;
   SimRabbitFaults rabbit;
@@ -53,7 +54,7 @@ struct WorldPlan {
 struct WorldCounts {
   std::uint64_t accepted = 0, runs = 0, agent_deaths = 0, server_deaths = 0, power_losses = 0;
   std::uint64_t lost_attempts = 0, refused_permits = 0, stale_marks = 0, stale_results = 0, republished = 0,
-                fulls = 0;
+                fulls = 0, fires = 0;
   std::int64_t virtual_ms = 0;
   std::map<std::string, std::uint64_t> strikes;  // by fault, or fault@point
   std::map<std::string, std::uint64_t> seeds;    // worlds in which the fault existed

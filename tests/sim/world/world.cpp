@@ -81,6 +81,8 @@ std::uint64_t World::run() {
   to_submit_ = plan_.commands;
   every(plan_.hurt / (plan_.commands / 4 + 1), [this] { submit_some(); });
   every(kSampleEvery, [this] { sample_store(); });
+  draw_schedules();
+  every(kSampleEvery, [this] { ask_for_schedules(); });
   schedule_agent_faults();
   schedule_server_faults();
   schedule_broker_faults();
@@ -178,6 +180,7 @@ void World::server_dies(SimServer::Death how) {
   crash_at_commit_ = crash_after_commit_ = crash_before_reply_ = false;
   server_->crash(how);
   wire_.heard.clear();
+  forget_schedule_requests();
   // Whoever waits for an answer does not get one: the outcome is unknown.
   for (auto& [reply, request] : pending_) {
     if (!request.commands.empty()) unknown_.push_back({std::move(request.commands), true});

@@ -57,6 +57,10 @@ class World {
   void act_on_some_command();
   void answered(const Answer& answer);
   NewCommand draw_command();
+  void draw_schedules();
+  void ask_for_schedules();
+  void forget_schedule_requests();
+  [[nodiscard]] bool schedules_stopped() const;
   bool may_have_expired(const std::vector<NewCommand>& commands);
 
   // ---- oracles
@@ -81,6 +85,9 @@ class World {
   void judge_epochs(const std::map<CommandId, StateRow>& rows);
   void judge_losses(const Attempts& attempts);
   void judge_dead_letters(const std::map<CommandId, StateRow>& rows);
+  void watch_schedules();
+  void judge_schedules(const std::map<CommandId, StateRow>& rows);
+  static void judge_fires(const ScheduleRow& row, const std::set<std::int64_t>& times);
   void ask_stats();
   void add_stats();
   void note(std::uint64_t what);
@@ -104,6 +111,12 @@ class World {
     bool maybe_applied = false;  // it was sent before, and nobody told what became of it
   };
   std::map<ReplyTo, Pending> pending_;
+  void schedule_answered(const Pending& request, int status);
+  struct Planned {
+    ScheduleSpec spec;
+    bool made = false, asked = false, stopped = false;
+  };
+  std::vector<Planned> schedules_;
   ReplyTo next_reply_ = 1;
   struct Unsent {
     std::vector<NewCommand> commands;

@@ -222,7 +222,7 @@ TEST_CASE("a list is filtered and paged") {
   CHECK(w.json()["next_cursor"].is_null());
   for (const char* const bad :
        {"limit=0", "limit=1001", "limit=x", "cursor=zzz", "state=lost", "type=a/b",
-        "queue=", "due_after=soon", "schedule=s", "workflow=w", "label.=x", "nonsense=1"}) {
+        "queue=", "due_after=soon", "schedule=a%20b", "workflow=w", "label.=x", "nonsense=1"}) {
     CAPTURE(bad);
     w.ask("GET", std::string("/v1/commands?") + bad);
     CHECK(w.status() == 400);

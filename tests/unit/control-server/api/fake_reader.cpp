@@ -49,6 +49,30 @@ Result<std::vector<Reader::AuditRow>> Reader::audit(std::int64_t below, int limi
   return rows;
 }
 
+Result<ScheduleRow> Reader::schedule(const std::string& name) {
+  const auto found = impl_->store->schedules.find(name);
+  if (found == impl_->store->schedules.end()) return Error{Errc::not_found, "no such schedule"};
+  return found->second;
+}
+
+Result<std::vector<ScheduleRow>> Reader::schedules(std::int64_t after, int limit) {
+  std::vector<ScheduleRow> rows;
+  for (const auto& [name, row] : impl_->store->schedules) {
+    if (row.id > after && static_cast<int>(rows.size()) < limit) rows.push_back(row);
+  }
+  return rows;
+}
+
+Result<std::vector<Reader::ScheduleVersion>> Reader::schedule_versions(const std::string& name, std::int64_t below,
+                                                                       int) {
+  const auto row = schedule(name);
+  if (!row) return row.error();
+  std::vector<ScheduleVersion> versions;
+  if (below == 0 || below > row->version)
+    versions.push_back({row->version, 0, "api", "created", row->spec.enabled, row->spec.text});
+  return versions;
+}
+
 namespace testing {
 
 std::unique_ptr<Reader> make_fake_reader(std::shared_ptr<FakeStore> store) {

@@ -10,6 +10,7 @@ namespace duly::testing {
 
 struct FakeStore {
   std::map<CommandId, CommandView> commands;
+  std::map<std::string, ScheduleRow> schedules;
   CommandFilter last_filter;
 
   void put(std::int64_t id, State state = State::scheduled) {
