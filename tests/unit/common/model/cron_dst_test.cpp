@@ -137,6 +137,16 @@ TEST_CASE("where the clocks go through an hour again, the first pass fires and t
   });
 }
 
+TEST_CASE("a change of the name alone is no change of the clocks") {
+  check({
+      // Summer time became standard time for good on the 25th: two hours ahead before and after.
+      {"Africa/Tripoli",
+       "0 8 * * *",
+       "2013-10-23T12:00:00Z",
+       {{"2013-10-24T06:00", kNone, "2013-10-24T08:00"}, {"2013-10-25T06:00", kNone, "2013-10-25T08:00"}}},
+  });
+}
+
 TEST_CASE("summer time goes on after the last change that the database lists") {
   check({
       {"Europe/Berlin",
