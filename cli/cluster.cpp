@@ -1,12 +1,10 @@
 #include <cstdint>
 #include <memory>
 
-#include "cli/requests.h"
+#include "cli/lists.h"
 
 namespace duly::cli {
 namespace {
-
-using Columns = std::vector<Column>;
 
 Columns agent_columns() {
   return {{"NAME", "name"},         {"STATE", "state"},
@@ -20,53 +18,6 @@ Columns agent_columns() {
 Columns shard_columns() {
   return {{"SHARD", "shard"},   {"AGENT", "agent"},         {"EPOCH", "epoch"}, {"STATE", "state"},
           {"PINNED", "pinned"}, {"SCHEDULED", "scheduled"}, {"DUE", "due"}};
-}
-
-// The columns every item has in some version of the server: "name" first, then what the first item holds.
-Columns columns_of(const Json& items) {
-  Columns columns{{"NAME", "name"}};
-  if (items.empty() || !items.front().is_object()) return columns;
-  for (const auto& field : items.front().items()) {
-    if (field.key() != "name") columns.push_back({printable(field.key()), field.key()});
-  }
-  return columns;
-}
-
-// One answer after the other until there is no cursor; JSON is printed as one document when it is one page.
-int show_list(const Session& session, Api& api, const std::string& path, const Columns& columns) {
-  std::unique_ptr<Table> table;
-  std::string cursor;
-  do {
-    const auto answer = api.get(path + query_of({{"cursor", cursor}}));
-    cursor.clear();
-    const int code = show(session, answer, [&](const Json& body) {
-      const Json items = body.is_object() ? body.value("items", Json::array()) : Json::array();
-      if (!table) table = std::make_unique<Table>(columns.empty() ? columns_of(items) : columns);
-      for (const Json& item : items) table->add(item);
-      table->flush(stdout);
-    });
-    if (code != kDone) return code;
-    const auto next = answer->body.is_object() ? answer->body.find("next_cursor") : answer->body.end();
-    if (next != answer->body.end() && next->is_string()) cursor = next->get<std::string>();
-  } while (!cursor.empty());
-  return kDone;
-}
-
-int show_object(const Session& session, const Result<Answer>& answer) {
-  return show(session, answer, [](const Json& body) {
-    if (body.is_object()) print_fields(body);
-  });
-}
-
-// For what answers with little: a word on a terminal, the answer as JSON.
-int show_accepted(const Session& session, const Result<Answer>& answer, const std::string& done) {
-  return show(session, answer, [&](const Json&) { print_line(printable(done)); });
-}
-
-using Work = std::function<int(Api&)>;
-
-void run_on(CLI::App* command, Session& session, Work work) {
-  command->callback([work = std::move(work), &session] { session.exit_code = with_api(session, work); });
 }
 
 void add_agents(CLI::App& app, Session& session) {

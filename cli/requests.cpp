@@ -1,6 +1,8 @@
 #include "cli/requests.h"
 
 #include <algorithm>
+#include <fstream>
+#include <iostream>
 
 #include "common/model/state_table.h"
 
@@ -26,6 +28,20 @@ int with_api(const Session& session, const std::function<int(Api&)>& work) {
   auto api = Api::connect(session);
   if (!api) return report(api.error());
   return work(*api);
+}
+
+Result<std::string> read_input(const std::string& path, std::size_t most) {
+  std::ifstream file;
+  if (path != "-") file.open(path, std::ios::binary);
+  std::istream& from = path == "-" ? std::cin : file;
+  std::string text(most + 1, '\0');
+  from.read(text.data(), static_cast<std::streamsize>(text.size()));
+  // At its end is where a reading should stop; a folder opens, too, but cannot be read.
+  if (!from.eof() && static_cast<std::size_t>(from.gcount()) <= most) return invalid("cannot read " + path);
+  if (static_cast<std::size_t>(from.gcount()) > most)
+    return invalid(path + " has more than " + std::to_string(most) + " bytes");
+  text.resize(static_cast<std::size_t>(from.gcount()));
+  return text;
 }
 
 bool has_ended(const Json& body) {

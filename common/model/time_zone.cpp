@@ -76,7 +76,7 @@ bool known_time_zone(std::string_view name) { return TimeZone::load(name).ok(); 
 
 TimeZone::Period TimeZone::period_by_rule(std::int64_t utc_s) const {
   const ZoneRule& rule = data_->rule;
-  Period period{data_->changes.empty() ? kLeast : data_->changes.back().at_s, kMost, rule.offset_s};
+  Period period{data_->rule_from_s, kMost, rule.offset_s};
   if (!rule.summer) return period;
   const int year = year_of(utc_s);
   for (int near = year - 1; near <= year + 1; ++near) {
