@@ -29,6 +29,9 @@ inline constexpr std::int64_t kRetryDelayMs = 7LL * 86'400'000;
 inline constexpr int kPriority = 9;
 inline constexpr std::size_t kNameBytes = 128;  // agents
 inline constexpr std::int64_t kWaitMs = 60'000;
+inline constexpr std::int64_t kMaxRunning = 1'000'000;  // of a queue
+inline constexpr std::int64_t kRateCount = 1'000'000;
+inline constexpr std::int64_t kRatePerMs = 86'400'000;
 
 // --- HTTP
 // -----------------------------------------------------------------------------------------------------

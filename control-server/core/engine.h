@@ -22,6 +22,7 @@
 #include "common/model/limits.h"
 #include "control-server/core/effects.h"
 #include "control-server/core/inputs.h"
+#include "control-server/core/queue_gate.h"
 #include "control-server/core/ready_window.h"
 #include "control-server/core/shard_map.h"
 #include "control-server/core/stats.h"
@@ -74,7 +75,7 @@ class Engine {
     std::int64_t connected_ms = 0, heartbeat_ms = 0;
     std::int64_t room = 0;  // credit left
     Heartbeat last;
-    LaneKey cursor;  // where the last hand-out round ended
+    LaneKey cursor;  // the lane that was served last
   };
   struct AgentRecord {  // by name; outlives the session
     bool draining = false;
@@ -91,6 +92,7 @@ class Engine {
     QueueNumber queue = 0;
     PartyNumber publisher = 0;
     bool republish = false;
+    bool refused = false;  // its message came to the permit and was dropped for the limits' sake
   };
   struct Running {
     int attempt = 0;
@@ -107,8 +109,10 @@ class Engine {
   };
   struct QueueInfo {
     bool paused = false;
-    std::int64_t handed = 0;
-    MonoTime inspected{};  // last asked
+    QueueGate gate;
+    std::int64_t handed = 0;        // out with agents and not yet marked …
+    std::int64_t handed_again = 0;  // … of these, published anew
+    MonoTime inspected{};           // last asked
     Duration suspect_after = limits_queued_suspect();
     std::int64_t inspect_before_ms = 0;  // queued before this is what the question was about
     bool inspecting = false;
@@ -169,7 +173,17 @@ class Engine {
 
   // ---- steps of a life
   // ---------------------------------------------------------------------------------------
-  enum class Refusal : std::uint8_t { none, unknown, already_permitted, stale, finished, expired, not_due };
+  enum class Refusal : std::uint8_t {
+    none,
+    unknown,
+    already_permitted,
+    stale,
+    finished,
+    expired,
+    not_due,
+    queue_limit,
+    rate_limit
+  };
   struct Permit {
     Refusal refusal = Refusal::none;
     std::int64_t timeout_ms = 0;
@@ -200,6 +214,19 @@ class Engine {
   std::optional<HandOutItem> prepare(const WindowEntry& entry, LaneKey lane, Epoch epoch);
   bool key_allows(const WindowEntry& entry);
   [[nodiscard]] bool queue_open(QueueNumber queue) const;
+
+  // ---- what limits a queue (engine_limits.cpp)
+  // ---------------------------------------------------------------
+  void load_queues();
+  [[nodiscard]] Refusal limit_refuses(const StateRow& row);
+  void hold_back(const StateRow& row);
+  void charge_start(const StateRow& row);
+  // Messages that may still come to the permit.
+  [[nodiscard]] std::int64_t promised(QueueNumber queue, const QueueInfo& info) const;
+  [[nodiscard]] QueueGate::Stop permit_stop(QueueNumber queue, const QueueInfo& info) const;
+  [[nodiscard]] QueueGate::Stop hand_out_stop(QueueNumber queue, const QueueInfo& info) const;
+  bool limits_allow(QueueNumber queue, const QueueInfo& info);
+  void change_limits(const PutQueue& input, QueueNumber number, QueueInfo& info);
 
   // ---- agents, shards, time
   // ----------------------------------------------------------------------------------
@@ -278,6 +305,8 @@ class Engine {
   std::int64_t current_second_ = 0;
   MonoTime started_{};
   MonoTime next_sweep_{};
+  SessionId last_served_;  // of handing out
+  std::optional<MonoTime> rate_frees_;  // when a rate that held up the last round of handing out has room
   bool rebalance_needed_ = true;
   bool broker_up_ = false, disk_low_ = false, draining_ = false;
 };

@@ -256,23 +256,8 @@ void Engine::answer_waits() {
   }
 }
 
-// ---- queues, shards, agents
-// ------------------------------------------------------------------------------------
-
-void Engine::on(PutQueue& input) {
-  if (!store_.find_queue(input.queue) && store_.queue_count() >= limits::kQueues) {
-    return answer(input.reply, Problem{400, "Too many queues", "no further queue can be made", "", 0});
-  }
-  const QueueNumber number = store_.queue_number(input.queue);
-  QueueInfo& info = queues_[number];
-  if (input.paused && *input.paused != info.paused) {
-    info.paused = *input.paused;
-    store_.set_queue_paused(number, info.paused);
-    store_.append_audit(now_ms(), input.actor, info.paused ? "queue.pause" : "queue.resume", input.queue, "");
-  }
-  effects_.push_back(EnsureQueue{input.queue});
-  answer(input.reply, JsonBody{200, *queue_json(input.queue)});
-}
+// ---- shards, agents
+// --------------------------------------------------------------------------------------------
 
 void Engine::on(PinShard& input) {
   if (!shards_.valid(ShardId{input.shard})) return answer(input.reply, not_found("there is no such shard"));

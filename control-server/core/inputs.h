@@ -13,6 +13,7 @@
 #include "common/amqp/broker.h"
 #include "common/model/command.h"
 #include "common/wire/messages.h"
+#include "control-server/store/rows.h"
 
 namespace duly {
 
@@ -65,7 +66,10 @@ struct PutQueue {
   ReplyTo reply = 0;
   Actor actor;
   std::string queue;
+  // What is not given stays as it is; a limit that is given empty is removed.
   std::optional<bool> paused;
+  std::optional<std::optional<std::int64_t>> max_running = std::nullopt;
+  std::optional<std::optional<StartRate>> rate = std::nullopt;
 };
 struct PinShard {
   ReplyTo reply = 0;

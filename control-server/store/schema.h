@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 1> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 2> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -71,6 +71,14 @@ CREATE TABLE counter (queue INTEGER NOT NULL, type INTEGER NOT NULL, state INTEG
 
 -- Dead letters not yet confirmed by the broker.
 CREATE TABLE dead_outbox (id INTEGER NOT NULL, attempt INTEGER NOT NULL, PRIMARY KEY (id, attempt)) WITHOUT ROWID;
+)sql",
+                                                           R"sql(
+ALTER TABLE queue ADD COLUMN max_running INTEGER;
+ALTER TABLE queue ADD COLUMN rate_count INTEGER;
+ALTER TABLE queue ADD COLUMN rate_per_ms INTEGER;
+-- The starts that a queue's rate still counts, some 64 rows a queue.
+CREATE TABLE rate_slice (queue INTEGER NOT NULL, end_ms INTEGER NOT NULL, starts INTEGER NOT NULL,
+                         PRIMARY KEY (queue, end_ms)) WITHOUT ROWID;
 )sql"};
 
 }  // namespace duly

@@ -72,6 +72,10 @@ class Store {
   [[nodiscard]] bool knows_type(const std::string& name) const { return types_.contains(name); }
   std::vector<QueueRow> queues();
   void set_queue_paused(QueueNumber queue, bool paused);
+  void set_queue_limits(QueueNumber queue, const QueueLimits& limits);
+  std::vector<RateSlice> rate_slices(QueueNumber queue);
+  // Adds the slice or writes it anew; those that ended before `forget_ms` go.
+  void put_rate_slice(QueueNumber queue, const RateSlice& slice, std::int64_t forget_ms);
 
   // ---- commands
   // ----------------------------------------------------------------------------------------------

@@ -231,17 +231,49 @@ TEST_CASE("a list is filtered and paged") {
   }
 }
 
-TEST_CASE("queues can be paused, and limits of later versions are named") {
+TEST_CASE("queues can be paused and limited, and what is absent stays") {
   World w;
   w.ask("PUT", "/v1/queues/q", R"({"paused":true})");
   CHECK(w.last<PutQueue>().paused == true);
+  CHECK_FALSE(w.last<PutQueue>().max_running);
+  CHECK_FALSE(w.last<PutQueue>().rate);
   w.engine_says(w.last<PutQueue>().reply, JsonBody{200, R"({"name":"q"})"});
   CHECK(w.answer->body == R"({"name":"q"})");
-  for (const char* const name : {"max_running", "rate", "bundle"}) {
-    w.ask("PUT", "/v1/queues/q", std::string("{\"") + name + "\":1}");
+  w.ask("PUT", "/v1/queues/q", R"({"max_running":1000000,"rate":{"count":1,"per_ms":86400000}})");
+  CHECK(w.last<PutQueue>().max_running.value() == 1'000'000);
+  CHECK(w.last<PutQueue>().rate.value() == StartRate{1, 86'400'000});
+  w.ask("PUT", "/v1/queues/q", R"({"max_running":null,"rate":null})");
+  REQUIRE(w.last<PutQueue>().max_running);
+  CHECK_FALSE(w.last<PutQueue>().max_running->has_value());
+  REQUIRE(w.last<PutQueue>().rate);
+  CHECK_FALSE(w.last<PutQueue>().rate->has_value());
+}
+
+TEST_CASE("what a queue cannot be given is named") {
+  const std::pair<const char*, const char*> bad[] = {
+      {R"({"bundle":2})", "/bundle"},
+      {R"({"paused":1})", "/paused"},
+      {R"({"max_running":0})", "/max_running"},
+      {R"({"max_running":1000001})", "/max_running"},
+      {R"({"max_running":1.5})", "/max_running"},
+      {R"({"max_running":-9223372036854775808})", "/max_running"},
+      {R"({"max_running":18446744073709551615})", "/max_running"},
+      {R"({"max_running":"5"})", "/max_running"},
+      {R"({"rate":5})", "/rate"},
+      {R"({"rate":{}})", "/rate/count"},
+      {R"({"rate":{"count":5}})", "/rate/per_ms"},
+      {R"({"rate":{"count":0,"per_ms":5}})", "/rate/count"},
+      {R"({"rate":{"count":5,"per_ms":86400001}})", "/rate/per_ms"},
+      {R"({"rate":{"count":5,"per_ms":5,"a/b":1}})", "/rate/a~1b"},
+      {R"({"limit":5})", "/limit"}};
+  for (const auto& [body, pointer] : bad) {
+    CAPTURE(body);
+    World w;
+    w.ask("PUT", "/v1/queues/q", body);
     CHECK(w.status() == 400);
-    CHECK(w.json()["errors"][0]["detail"] == "is not supported by this version");
+    CHECK(w.json()["errors"][0]["pointer"] == pointer);
   }
+  World w;
   w.ask("PUT", "/v1/queues/a%20b", R"({"paused":true})");
   CHECK(w.status() == 400);
 }
