@@ -59,6 +59,7 @@ void Engine::load(Moment now) {
     const bool foreign = party && party->second.value == 0;
     if (!foreign) executor.lost_at = now.mono + config_.lease_ttl;
   }
+  load_operations();
   stats_.generation = store_.generation();
 }
 
@@ -69,6 +70,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   roll_rates();
   effects_.clear();
   for (Input& input : inputs) apply(input);
+  step_operations();
   rebalance();
   hand_out();
   publish_dead_letters();
@@ -117,6 +119,7 @@ ReplyTo Engine::reply_of(const Input& input) {
 MonoTime Engine::next_wakeup(Moment now) const {
   MonoTime next = next_sweep_;
   if (!wait_deadlines_.empty()) next = std::min(next, wait_deadlines_.begin()->first);
+  if (!operations_.empty()) next = std::min(next, next_operation_);
   if (rate_frees_) next = std::min(next, *rate_frees_);
   const auto lane_open = [this](LaneKey lane) {
     return shards_.at(lane.shard).phase == ShardMap::Phase::held;

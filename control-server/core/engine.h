@@ -34,6 +34,7 @@ struct EngineConfig {
   Duration lease_ttl = seconds{5};
   std::int64_t max_queued = 10'000;
   std::size_t lane_window = limits::kLaneWindow;
+  int operation_rows = limits::kOperationRows;  // changed in one step of an operation
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
   std::function<void()> after_commit;
@@ -136,6 +137,8 @@ class Engine {
   void on(AwaitEnd& input);
   void on(ForgetWait& input);
   void on(PutQueue& input);
+  void on(StartOperation& input);
+  void on(StopOperation& input);
   void on(PinShard& input);
   void on(UnassignShard& input);
   void on(DrainAgent& input);
@@ -228,6 +231,18 @@ class Engine {
   bool limits_allow(QueueNumber queue, const QueueInfo& info);
   void change_limits(const PutQueue& input, QueueNumber number, QueueInfo& info);
 
+  // ---- acts on many commands (engine_operations.cpp)
+  // ---------------------------------------------------------
+  void load_operations();
+  void step_operations();
+  void act(OperationRow& operation, CommandId id);
+  void end_operation(OperationRow& row, OperationState state, const Actor& who);
+  // `why` ends the event's detail.  The state allows it.
+  void cancel(StateRow& row, const Actor& who, const std::string& why);
+  void redrive(StateRow& row, const Actor& who, const std::string& why);
+  [[nodiscard]] std::optional<std::string> one_operation_json(CommandId id);
+  [[nodiscard]] std::string operations_json();
+
   // ---- agents, shards, time
   // ----------------------------------------------------------------------------------
   void drop_session(SessionId session, const std::string& reason);
@@ -291,6 +306,14 @@ class Engine {
   std::map<ReplyTo, CommandId> wait_of_;
   std::set<std::pair<MonoTime, ReplyTo>> wait_deadlines_;
 
+  struct Operation {
+    OperationRow row;
+    OperationFilter filter;
+  };
+  std::map<CommandId, Operation> operations_;  // those that run
+  CommandId last_operation_;                   // that had its turn
+  MonoTime next_operation_{};
+
   std::map<PublishTicket, std::pair<CommandId, int>> dead_letters_;  // being published
   PublishTicket next_ticket_ = 1;
   bool dead_letters_pending_ = true;
@@ -305,7 +328,7 @@ class Engine {
   std::int64_t current_second_ = 0;
   MonoTime started_{};
   MonoTime next_sweep_{};
-  SessionId last_served_;  // of handing out
+  SessionId last_served_;               // of handing out
   std::optional<MonoTime> rate_frees_;  // when a rate that held up the last round of handing out has room
   bool rebalance_needed_ = true;
   bool broker_up_ = false, disk_low_ = false, draining_ = false;

@@ -109,6 +109,46 @@ TEST_CASE("a store of before queue limits opens, and its queues have none") {
   CHECK(store->rate_slices(mail.number).empty());
 }
 
+TEST_CASE("a store of before operations opens, and ids go on after those of operations") {
+  const TemporaryFolder folder;
+  ask(folder.file(), kMigrations[0]);
+  ask(folder.file(), kMigrations[1]);
+  ask(folder.file(), "INSERT INTO meta VALUES ('shards', 8); PRAGMA user_version=2");
+  const auto store = open_store({folder.file(), "", 8, true});
+  CHECK(store->operations(10).empty());
+  CHECK(store->last_id() == CommandId{0});
+  insert(*store, 5);
+  OperationRow row;
+  row.id = row.cursor = CommandId{9};
+  row.filter = "{}";
+  store->insert_operation(row);
+  REQUIRE(store->commit());
+  CHECK(store->last_id() == CommandId{9});
+  CHECK(store->running_operations().size() == 1);
+}
+
+TEST_CASE("a walk for an act looks at a bounded number of rows and meets each once") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  for (std::int64_t id = 1; id <= 100; ++id) insert(*store, id);
+  OperationFilter filter;
+  filter.match.queue = "q1";
+  std::vector<CommandId> met;
+  CommandId cursor{1000};
+  int steps = 0;
+  for (bool end = false; !end; ++steps) {
+    const Store::Found found = store->find_matching(filter, cursor, 15, 4);
+    CHECK(found.ids.size() <= 4);
+    for (const CommandId id : found.ids) CHECK(id < cursor);
+    met.insert(met.end(), found.ids.begin(), found.ids.end());
+    cursor = found.cursor;
+    end = found.end;
+  }
+  CHECK(met.size() == 50);
+  CHECK(steps < 20);
+  CHECK(std::set<CommandId>(met.begin(), met.end()).size() == 50);
+}
+
 TEST_CASE("counters agree with the rows through a whole life and a rollback") {
   const TemporaryFolder folder;
   const auto store = open_store({folder.file(), "", 8, true});

@@ -49,6 +49,8 @@ constexpr Bug kBugs[] = {
     {"limit.running", "a start beyond what may run at a time is allowed"},
     {"limit.rate", "a start beyond the queue's rate is allowed"},
     {"limit.stored", "a restart forgets the starts that the rate has counted"},
+    {"operation.resume", "a restart forgets the acts on many commands that were under way"},
+    {"operation.cursor", "an act on many commands goes on below what it has not looked at"},
     {"lost.policy", "an attempt that was lost is repeated although on_lost says dead"},
     {"lost.poison", "a command that kills its executors goes on"},
     {"lease.own-pause", "the server holds its own pause against the agents"},

@@ -62,6 +62,12 @@ struct LimitFacts {
   std::multiset<std::int64_t> started_ms;
 };
 
+// An act on many commands, as its client knows it.
+struct BulkFacts {
+  std::string queue, key;  // that it was to cancel; one of them
+  bool done = false;       // as last seen
+};
+
 // What one client request is known to have done.
 struct ClientFacts {
   std::map<CommandId, OnLost> accepted;               // answered 2xx

@@ -44,7 +44,7 @@ void World::limit_some_queue() {
   const ReplyTo reply = put.reply;
   if (!server_->submit(std::move(put))) return;
   facts.asked = facts.unsure = true;
-  pending_[reply] = Pending{{}, CommandId{}, "limits", queue, limits};
+  pending_[reply] = Pending{{}, CommandId{}, "limits", queue, limits, {}};
 }
 
 void World::limits_answered(const std::string& queue, const QueueLimits& asked, const Answer& answer) {

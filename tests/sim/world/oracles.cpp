@@ -17,6 +17,7 @@ void World::sample_store() {
   if (!server_->up() || server_->wants_to_die()) return;
   ask_stats();
   watch_silence();
+  watch_bulk();
   std::map<std::int64_t, int> busy;
   server_->store().each_state([&](const StateRow& row) {
     if (row.key_hash != 0 && (row.state == State::queued || row.state == State::running) &&
@@ -61,7 +62,7 @@ bool World::settled() {
   Store& store = server_->store();
   const std::int64_t open =
       store.count(State::scheduled) + store.count(State::queued) + store.count(State::running);
-  return open == 0 && store.dead_outbox_size() == 0;
+  return open == 0 && store.dead_outbox_size() == 0 && store.running_operations().empty();
 }
 
 std::string World::open_work() {
@@ -69,6 +70,7 @@ std::string World::open_work() {
   what += " " + std::to_string(pending_.size()) + " requests unanswered, " + std::to_string(unknown_.size()) +
           " unknown;";
   if (!server_->up()) return what;
+  what += " operations " + std::to_string(server_->store().running_operations().size()) + ",";
   what += " dead letters " + std::to_string(server_->store().dead_outbox_size()) + ";";
   int shown = 0;
   server_->store().each_state([&](const StateRow& row) {

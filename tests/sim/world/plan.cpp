@@ -38,6 +38,7 @@ constexpr RateFault kRates[] = {
     {"wall_step", &Rates::wall_step},
     {"operator", &Rates::operator_action},
     {"queue_limit", &Rates::queue_limit},
+    {"bulk_cancel", &Rates::bulk_cancel},
 };
 
 struct RabbitFault {
@@ -146,6 +147,7 @@ void make_sluggish(Rng& rng, WorldPlan& plan) {
 void draw_operator(std::uint64_t seed, WorldPlan& plan) {
   Rng rng(seed ^ 0x8E9D5A6F1C3B2E47ULL);
   plan.rates.queue_limit = maybe(rng, 0.35, milliseconds{500}, seconds{6});
+  plan.rates.bulk_cancel = maybe(rng, 0.2, seconds{2}, seconds{10});
 }
 
 }  // namespace

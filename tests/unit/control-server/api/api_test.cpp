@@ -2,61 +2,12 @@
 
 #include <catch2/catch.hpp>
 
-#include "common/wire/json.h"
-#include "tests/unit/control-server/api/fake_reader.h"
-#include "tests/unit/control-server/api/manual_loop.h"
+#include "tests/unit/control-server/api/api_world.h"
 
 namespace duly::testing {
 namespace {
 
-// The whole API with an engine that answers what the test says.
-struct World {
-  ManualLoop loop;
-  std::shared_ptr<FakeStore> store = std::make_shared<FakeStore>();
-  std::unique_ptr<Reader> reader = make_fake_reader(store);
-  std::vector<Input> sent;
-  Desk desk{loop, [this](Input&& input) {
-              sent.push_back(std::move(input));
-              return true;
-            }};
-  int replies = 0;
-  std::vector<Strike> strikes;
-  Api api{desk,
-          *reader,
-          loop,
-          /*fault_injection=*/true,
-          [this] { ++replies; },
-          [this](const Strike& strike) { strikes.push_back(strike); },
-          {}};
-  Router router = make_router(api);
-
-  std::optional<HttpResponse> answer;
-  std::function<void()> gone;
-
-  void ask(const std::string& method, const std::string& target, const std::string& body = {},
-           std::vector<HttpField> fields = {}) {
-    answer.reset();
-    router.handle({method, target, std::move(fields), body, "id-1", "127.0.0.1"},
-                  Respond([this](HttpResponse response) { answer = std::move(response); },
-                          [this](Respond::Gone hook) { gone = std::move(hook); }));
-  }
-  template <class What>
-  void engine_says(ReplyTo reply, What what) {
-    desk.deliver(Answer{reply, std::move(what)});
-  }
-  template <class Kind>
-  const Kind& last() {
-    return std::get<Kind>(sent.back());
-  }
-  int status() { return answer ? answer->status : 0; }
-  Json json() { return parse_json(answer->body, 32).value(); }
-  std::string field(std::string_view name) {
-    for (const auto& [known, value] : answer->fields) {
-      if (known == name) return value;
-    }
-    return {};
-  }
-};
+using World = ApiWorld;
 
 const std::string kOne = "/v1/commands/" + format_command_id(CommandId{1});
 
@@ -229,53 +180,6 @@ TEST_CASE("a list is filtered and paged") {
     const std::string name = std::string(bad).substr(0, std::string(bad).find('='));
     CHECK(w.json()["errors"][0]["detail"].get<std::string>().find(name) != std::string::npos);
   }
-}
-
-TEST_CASE("queues can be paused and limited, and what is absent stays") {
-  World w;
-  w.ask("PUT", "/v1/queues/q", R"({"paused":true})");
-  CHECK(w.last<PutQueue>().paused == true);
-  CHECK_FALSE(w.last<PutQueue>().max_running);
-  CHECK_FALSE(w.last<PutQueue>().rate);
-  w.engine_says(w.last<PutQueue>().reply, JsonBody{200, R"({"name":"q"})"});
-  CHECK(w.answer->body == R"({"name":"q"})");
-  w.ask("PUT", "/v1/queues/q", R"({"max_running":1000000,"rate":{"count":1,"per_ms":86400000}})");
-  CHECK(w.last<PutQueue>().max_running.value() == 1'000'000);
-  CHECK(w.last<PutQueue>().rate.value() == StartRate{1, 86'400'000});
-  w.ask("PUT", "/v1/queues/q", R"({"max_running":null,"rate":null})");
-  REQUIRE(w.last<PutQueue>().max_running);
-  CHECK_FALSE(w.last<PutQueue>().max_running->has_value());
-  REQUIRE(w.last<PutQueue>().rate);
-  CHECK_FALSE(w.last<PutQueue>().rate->has_value());
-}
-
-TEST_CASE("what a queue cannot be given is named") {
-  const std::pair<const char*, const char*> bad[] = {
-      {R"({"bundle":2})", "/bundle"},
-      {R"({"paused":1})", "/paused"},
-      {R"({"max_running":0})", "/max_running"},
-      {R"({"max_running":1000001})", "/max_running"},
-      {R"({"max_running":1.5})", "/max_running"},
-      {R"({"max_running":-9223372036854775808})", "/max_running"},
-      {R"({"max_running":18446744073709551615})", "/max_running"},
-      {R"({"max_running":"5"})", "/max_running"},
-      {R"({"rate":5})", "/rate"},
-      {R"({"rate":{}})", "/rate/count"},
-      {R"({"rate":{"count":5}})", "/rate/per_ms"},
-      {R"({"rate":{"count":0,"per_ms":5}})", "/rate/count"},
-      {R"({"rate":{"count":5,"per_ms":86400001}})", "/rate/per_ms"},
-      {R"({"rate":{"count":5,"per_ms":5,"a/b":1}})", "/rate/a~1b"},
-      {R"({"limit":5})", "/limit"}};
-  for (const auto& [body, pointer] : bad) {
-    CAPTURE(body);
-    World w;
-    w.ask("PUT", "/v1/queues/q", body);
-    CHECK(w.status() == 400);
-    CHECK(w.json()["errors"][0]["pointer"] == pointer);
-  }
-  World w;
-  w.ask("PUT", "/v1/queues/a%20b", R"({"paused":true})");
-  CHECK(w.status() == 400);
 }
 
 TEST_CASE("shards are pinned and freed") {
