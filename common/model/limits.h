@@ -31,6 +31,9 @@ inline constexpr std::size_t kNameBytes = 128;   // agents, schedules
 inline constexpr std::size_t kCronBytes = 1024;  // an expression; every minute by number takes 169
 inline constexpr std::size_t kTimeZoneBytes = 64;
 inline constexpr std::int64_t kWaitMs = 60'000;
+inline constexpr std::int64_t kMaxRunning = 1'000'000;  // of a queue
+inline constexpr std::int64_t kRateCount = 1'000'000;
+inline constexpr std::int64_t kRatePerMs = 86'400'000;
 
 // --- HTTP
 // -----------------------------------------------------------------------------------------------------
@@ -72,6 +75,12 @@ inline constexpr milliseconds kQueuedSuspect{
     2000};  // queued longer than this without a permit: look at the queue
 inline constexpr int kSweepRows = 1000;
 inline constexpr std::int64_t kSchedules = 1'000'000;
+inline constexpr int kOperationRows = 200;    // changed in one step of an operation …
+inline constexpr int kOperationLooks = 2000;  // … of so many looked at
+inline constexpr milliseconds kOperationPause{5};
+inline constexpr std::size_t kOperationsRunning = 16;
+inline constexpr std::size_t kOperationsKept = 200;
+inline constexpr std::size_t kOperationIds = 1000;  // named by one filter
 inline constexpr std::size_t kQueues = 1000;
 inline constexpr std::size_t kTypes = 10'000;
 inline constexpr std::int64_t kIdempotencyMs = 7LL * 86'400'000;

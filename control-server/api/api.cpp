@@ -11,7 +11,7 @@ namespace duly {
 
 Router make_router(Api& api) {
   std::vector<Route> all;
-  for (auto* const part : {&submit_routes, &commands_routes, &executors_routes, &queues_routes,
+  for (auto* const part : {&submit_routes, &commands_routes, &bulk_routes, &executors_routes, &queues_routes,
                            &schedules_routes, &agents_routes, &crash_routes, &operations_routes}) {
     auto routes = part(api);
     all.insert(all.end(), std::make_move_iterator(routes.begin()), std::make_move_iterator(routes.end()));
@@ -23,7 +23,8 @@ bool body_is_optional(std::string_view target) {
   const auto path = target.substr(0, target.find('?'));
   if (!path.starts_with("/v1/") || std::count(path.begin(), path.end(), '/') != 4) return false;
   return path.ends_with("/cancel") || path.ends_with("/retry") || path.ends_with("/drain") ||
-         path.ends_with("/resume") || path.ends_with("/pause") || path.ends_with("/trigger");
+         path.ends_with("/resume") || path.ends_with("/pause") || path.ends_with("/trigger") ||
+         path.ends_with("/stop");
 }
 
 std::size_t max_request_body(std::string_view method, std::string_view target) {

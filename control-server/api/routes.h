@@ -9,6 +9,7 @@ namespace duly {
 
 std::vector<Route> submit_routes(Api& api);
 std::vector<Route> commands_routes(Api& api);
+std::vector<Route> bulk_routes(Api& api);
 std::vector<Route> executors_routes(Api& api);
 std::vector<Route> queues_routes(Api& api);
 std::vector<Route> schedules_routes(Api& api);

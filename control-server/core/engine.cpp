@@ -48,7 +48,7 @@ void Engine::load(Moment now) {
   now_.mono = now.mono;
   now_.wall = std::max(now_.wall, now.wall);
   for (const auto& [shard, queue] : store_.lanes()) window_.open_unknown(LaneKey{shard, queue});
-  for (const QueueRow& row : store_.queues()) queues_[row.number].paused = row.paused;
+  load_queues();
   for (const StateRow& row : store_.running()) {
     const auto body = store_.body(row.id);
     note_running(row, body ? body->timeout_ms : 0);
@@ -62,6 +62,7 @@ void Engine::load(Moment now) {
   next_fire_ms_ = store_.next_wake_ms().value_or(INT64_MAX);
   schedules_ = store_.schedule_count();
   open_fires_ = store_.open_fire_count();
+  load_operations();
   stats_.generation = store_.generation();
 }
 
@@ -73,6 +74,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   effects_.clear();
   for (Input& input : inputs) apply(input);
   fire_schedules();
+  step_operations();
   rebalance();
   hand_out();
   publish_dead_letters();
@@ -121,6 +123,8 @@ ReplyTo Engine::reply_of(const Input& input) {
 MonoTime Engine::next_wakeup(Moment now) const {
   MonoTime next = next_sweep_;
   if (!wait_deadlines_.empty()) next = std::min(next, wait_deadlines_.begin()->first);
+  if (!operations_.empty()) next = std::min(next, next_operation_);
+  if (rate_frees_) next = std::min(next, *rate_frees_);
   const auto lane_open = [this](LaneKey lane) {
     return shards_.at(lane.shard).phase == ShardMap::Phase::held;
   };
@@ -247,8 +251,8 @@ void Engine::on(QueueInspected& input) {
     const ReadyRow ready{
         row.id,    row.due_ms,  row.priority, row.next_attempt(), row.base_attempt + row.max_attempts,
         row.token, row.key_hash};
-    window_.add_republish(LaneKey{row.shard, row.queue}, ready, now_ms());
-    ++again;
+    if (info.gate.limited()) info.gate.held_back.insert(row.id);
+    if (window_.add_republish(LaneKey{row.shard, row.queue}, ready, now_ms())) ++again;
   }
   if (again == 0) return;
   stats_.republished += static_cast<std::uint64_t>(again);

@@ -22,6 +22,7 @@
 #include "common/model/limits.h"
 #include "control-server/core/effects.h"
 #include "control-server/core/inputs.h"
+#include "control-server/core/queue_gate.h"
 #include "control-server/core/ready_window.h"
 #include "control-server/core/shard_map.h"
 #include "control-server/core/stats.h"
@@ -33,6 +34,7 @@ struct EngineConfig {
   Duration lease_ttl = seconds{5};
   std::int64_t max_queued = 10'000;
   std::size_t lane_window = limits::kLaneWindow;
+  int operation_rows = limits::kOperationRows;  // changed in one step of an operation
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
   std::function<void()> after_commit;
@@ -74,7 +76,7 @@ class Engine {
     std::int64_t connected_ms = 0, heartbeat_ms = 0;
     std::int64_t room = 0;  // credit left
     Heartbeat last;
-    LaneKey cursor;  // where the last hand-out round ended
+    LaneKey cursor;  // the lane that was served last
   };
   struct AgentRecord {  // by name; outlives the session
     bool draining = false;
@@ -91,6 +93,7 @@ class Engine {
     QueueNumber queue = 0;
     PartyNumber publisher = 0;
     bool republish = false;
+    bool refused = false;  // its message came to the permit and was dropped for the limits' sake
   };
   struct Running {
     int attempt = 0;
@@ -107,8 +110,10 @@ class Engine {
   };
   struct QueueInfo {
     bool paused = false;
-    std::int64_t handed = 0;
-    MonoTime inspected{};  // last asked
+    QueueGate gate;
+    std::int64_t handed = 0;        // out with agents and not yet marked …
+    std::int64_t handed_again = 0;  // … of these, published anew
+    MonoTime inspected{};           // last asked
     Duration suspect_after = limits_queued_suspect();
     std::int64_t inspect_before_ms = 0;  // queued before this is what the question was about
     bool inspecting = false;
@@ -132,6 +137,8 @@ class Engine {
   void on(AwaitEnd& input);
   void on(ForgetWait& input);
   void on(PutQueue& input);
+  void on(StartOperation& input);
+  void on(StopOperation& input);
   void on(PinShard& input);
   void on(UnassignShard& input);
   void on(DrainAgent& input);
@@ -175,7 +182,17 @@ class Engine {
 
   // ---- steps of a life
   // ---------------------------------------------------------------------------------------
-  enum class Refusal : std::uint8_t { none, unknown, already_permitted, stale, finished, expired, not_due };
+  enum class Refusal : std::uint8_t {
+    none,
+    unknown,
+    already_permitted,
+    stale,
+    finished,
+    expired,
+    not_due,
+    queue_limit,
+    rate_limit
+  };
   struct Permit {
     Refusal refusal = Refusal::none;
     std::int64_t timeout_ms = 0;
@@ -197,8 +214,6 @@ class Engine {
   void forget_running(CommandId id);
   void release_key(std::int64_t key_hash);
   void end_waits(CommandId id);
-
-  void cancel(StateRow& row, const Actor& actor);
 
   // ---- schedules (engine_schedules.cpp)
   // ----------------------------------------------------------------------------------------
@@ -224,6 +239,31 @@ class Engine {
   std::optional<HandOutItem> prepare(const WindowEntry& entry, LaneKey lane, Epoch epoch);
   bool key_allows(const WindowEntry& entry);
   [[nodiscard]] bool queue_open(QueueNumber queue) const;
+
+  // ---- what limits a queue (engine_limits.cpp)
+  // ---------------------------------------------------------------
+  void load_queues();
+  [[nodiscard]] Refusal limit_refuses(const StateRow& row);
+  void hold_back(const StateRow& row);
+  void charge_start(const StateRow& row);
+  // Messages that may still come to the permit.
+  [[nodiscard]] std::int64_t promised(QueueNumber queue, const QueueInfo& info) const;
+  [[nodiscard]] QueueGate::Stop permit_stop(QueueNumber queue, const QueueInfo& info) const;
+  [[nodiscard]] QueueGate::Stop hand_out_stop(QueueNumber queue, const QueueInfo& info) const;
+  bool limits_allow(QueueNumber queue, const QueueInfo& info);
+  void change_limits(const PutQueue& input, QueueNumber number, QueueInfo& info);
+
+  // ---- acts on many commands (engine_operations.cpp)
+  // ---------------------------------------------------------
+  void load_operations();
+  void step_operations();
+  void act(OperationRow& operation, CommandId id);
+  void end_operation(OperationRow& row, OperationState state, const Actor& who);
+  // `why` ends the event's detail.  The state allows it.
+  void cancel(StateRow& row, const Actor& who, const std::string& why);
+  void redrive(StateRow& row, const Actor& who, const std::string& why);
+  [[nodiscard]] std::optional<std::string> one_operation_json(CommandId id);
+  [[nodiscard]] std::string operations_json();
 
   // ---- agents, shards, time
   // ----------------------------------------------------------------------------------
@@ -288,6 +328,14 @@ class Engine {
   std::map<ReplyTo, CommandId> wait_of_;
   std::set<std::pair<MonoTime, ReplyTo>> wait_deadlines_;
 
+  struct Operation {
+    OperationRow row;
+    OperationFilter filter;
+  };
+  std::map<CommandId, Operation> operations_;  // those that run
+  CommandId last_operation_;                   // that had its turn
+  MonoTime next_operation_{};
+
   std::map<PublishTicket, std::pair<CommandId, int>> dead_letters_;  // being published
   PublishTicket next_ticket_ = 1;
   bool dead_letters_pending_ = true;
@@ -306,6 +354,8 @@ class Engine {
   std::int64_t current_second_ = 0;
   MonoTime started_{};
   MonoTime next_sweep_{};
+  SessionId last_served_;               // of handing out
+  std::optional<MonoTime> rate_frees_;  // when a rate that held up the last round of handing out has room
   bool rebalance_needed_ = true;
   bool broker_up_ = false, disk_low_ = false, draining_ = false;
 };

@@ -228,7 +228,8 @@ void Engine::reclaim(Agent& agent, const Hello& hello) {
     const ReadyRow ready{
         row->id,    row->due_ms,  row->priority, row->next_attempt(), row->base_attempt + row->max_attempts,
         row->token, row->key_hash};
-    handed_.emplace(ref.id, Handed{ready, row->shard, shard.row.epoch, row->queue, agent.party, false});
+    handed_.emplace(ref.id,
+                    Handed{ready, row->shard, shard.row.epoch, row->queue, agent.party, false, false});
     handed_by_shard_[row->shard].insert(ref.id);
     if (row->key_hash != 0) handed_keys_[row->key_hash] = ref.id;
     ++queues_[row->queue].handed;

@@ -150,17 +150,16 @@ void Engine::on(CancelCommand& input) {
   if (!row) return answer(input.reply, not_found("there is no such command"));
   if (row->state == State::cancelled) return answer(input.reply, Done{input.id});
   if (!after(row->state, Move::cancel)) return answer(input.reply, conflict(in_state(row->state)));
-  cancel(*row, input.actor);
+  cancel(*row, input.actor, "");
   answer(input.reply, Done{input.id});
 }
 
-// Of one that has not ended; a running one's executor is told.
-void Engine::cancel(StateRow& row, const Actor& actor) {
-  store_.append_event(row.id, now_ms(), "cancelled", actor, in_state(row.state));
+void Engine::cancel(StateRow& row, const Actor& who, const std::string& why) {
+  store_.append_event(row.id, now_ms(), "cancelled", who, in_state(row.state) + why);
   if (row.state == State::running) {
     const PartyNumber executor = row.executor;
     const int attempt = row.attempt;
-    end_attempt(row, AttemptOutcome::cancelled, "cancelled by " + actor, nullptr);
+    end_attempt(row, AttemptOutcome::cancelled, "cancelled by " + who, nullptr);
     const auto at = executors_.find(executor);
     if (at != executors_.end() && at->second.session.value != 0) {
       send(at->second.session, CancelRun{{AttemptRef{row.id, attempt}}});
@@ -177,20 +176,24 @@ void Engine::on(RedriveCommand& input) {
   if (row->state != State::dead)
     return answer(input.reply, conflict(in_state(row->state) + "; only a dead one can be redriven"));
   if (disk_low_) return answer(input.reply, no_space());
-  store_.append_event(row->id, now_ms(), "redriven", input.actor,
-                      std::string("was dead: ") + std::string(name_of(row->reason)));
-  row->base_attempt = row->attempt;  // numbers go on, a fresh set of attempts is allowed
-  row->losses = 0;
-  row->token = Token{row->token.value + 1};
-  row->due_ms = now_ms();
-  row->order_ms = row->due_ms;
-  row->finished_ms = 0;
-  row->reason = DeadReason::none;
-  row->queued_ms = row->started_ms = 0;
-  store_.move(*row, Move::redrive);
-  reopen_fire(row->id);
-  became_scheduled(*row, nullptr);
+  redrive(*row, input.actor, "");
   answer(input.reply, Done{input.id});
+}
+
+void Engine::redrive(StateRow& row, const Actor& who, const std::string& why) {
+  store_.append_event(row.id, now_ms(), "redriven", who,
+                      "was dead: " + std::string(name_of(row.reason)) + why);
+  row.base_attempt = row.attempt;  // numbers go on, a fresh set of attempts is allowed
+  row.losses = 0;
+  row.token = Token{row.token.value + 1};
+  row.due_ms = now_ms();
+  row.order_ms = row.due_ms;
+  row.finished_ms = 0;
+  row.reason = DeadReason::none;
+  row.queued_ms = row.started_ms = 0;
+  store_.move(row, Move::redrive);
+  reopen_fire(row.id);
+  became_scheduled(row, nullptr);
 }
 
 void Engine::on(RescheduleCommand& input) {
@@ -272,23 +275,8 @@ void Engine::answer_waits() {
   }
 }
 
-// ---- queues, shards, agents
-// ------------------------------------------------------------------------------------
-
-void Engine::on(PutQueue& input) {
-  if (!store_.find_queue(input.queue) && store_.queue_count() >= limits::kQueues) {
-    return answer(input.reply, Problem{400, "Too many queues", "no further queue can be made", "", 0});
-  }
-  const QueueNumber number = store_.queue_number(input.queue);
-  QueueInfo& info = queues_[number];
-  if (input.paused && *input.paused != info.paused) {
-    info.paused = *input.paused;
-    store_.set_queue_paused(number, info.paused);
-    store_.append_audit(now_ms(), input.actor, info.paused ? "queue.pause" : "queue.resume", input.queue, "");
-  }
-  effects_.push_back(EnsureQueue{input.queue});
-  answer(input.reply, JsonBody{200, *queue_json(input.queue)});
-}
+// ---- shards, agents
+// --------------------------------------------------------------------------------------------
 
 void Engine::on(PinShard& input) {
   if (!shards_.valid(ShardId{input.shard})) return answer(input.reply, not_found("there is no such shard"));
@@ -347,6 +335,8 @@ void Engine::on(Query& input) {
     case Query::What::queues: return answer(input.reply, JsonBody{200, queues_json()});
     case Query::What::queue: return found(queue_json(input.name), "queue");
     case Query::What::explain: return found(explain_json(input.id), "command");
+    case Query::What::operations: return answer(input.reply, JsonBody{200, operations_json()});
+    case Query::What::operation: return found(one_operation_json(input.id), "operation");
     case Query::What::stats: effects_.push_back(Answer{input.reply, snapshot()}); return;
   }
 }

@@ -21,8 +21,12 @@ bool Engine::queue_open(QueueNumber queue) const {
 }
 
 void Engine::hand_out() {
-  for (auto& [session, agent] : sessions_) {
-    if (agent.dispatch && agent.room > 0) hand_out_to(agent);
+  rate_frees_.reset();
+  // Begins after the agent that was served last: what a queue's limit leaves must not always go to the first.
+  auto at = sessions_.upper_bound(last_served_);
+  for (std::size_t i = 0; i < sessions_.size(); ++i, ++at) {
+    if (at == sessions_.end()) at = sessions_.begin();
+    if (at->second.dispatch && at->second.room > 0) hand_out_to(at->second);
   }
 }
 
@@ -34,7 +38,7 @@ void Engine::hand_out_to(Agent& agent) {
     if (shard.phase != ShardMap::Phase::held || shard.holder != agent.session) continue;
     if (window_.promising(key, now_ms(), until_ms)) lanes.push_back(key);
   }
-  // Each round begins after the lane where the last one ended, so no lane starves.
+  // Each round begins after the lane that was served last, so no lane starves.
   std::rotate(lanes.begin(), std::upper_bound(lanes.begin(), lanes.end(), agent.cursor), lanes.end());
   HandOut batch;
   std::size_t bytes = 0;
@@ -42,8 +46,11 @@ void Engine::hand_out_to(Agent& agent) {
     found = false;
     for (const LaneKey lane : lanes) {
       if (agent.room <= 0) break;
-      agent.cursor = lane;
+      const auto before = stats_.handed_out;
       found = fill(agent, lane, shards_.at(lane.shard).row.epoch, batch, bytes) || found;
+      if (stats_.handed_out == before) continue;
+      agent.cursor = lane;
+      last_served_ = agent.session;
     }
   }
   if (!batch.items.empty()) send(agent.session, std::move(batch));
@@ -53,18 +60,20 @@ void Engine::hand_out_to(Agent& agent) {
 bool Engine::fill(Agent& agent, LaneKey lane, Epoch epoch, HandOut& batch, std::size_t& bytes) {
   const std::int64_t until_ms = now_ms() + limits::kLookAhead.count();
   for (int turn = 0; turn < kLaneTurn; ++turn) {
-    const QueueInfo& info = queues_[lane.queue];
-    if (agent.room <= 0 || info.paused) return false;
+    QueueInfo& info = queues_[lane.queue];
+    if (agent.room <= 0 || info.paused || !limits_allow(lane.queue, info)) return false;
     auto entry = window_.pop(lane, now_ms(), until_ms, /*republish_only=*/!queue_open(lane.queue));
     if (!entry) return false;
     auto item = prepare(*entry, lane, epoch);
     if (!item) continue;
     bytes += item->payload->size();
     handed_.emplace(item->id,
-                    Handed{entry->row, lane.shard, epoch, lane.queue, agent.party, entry->republish});
+                    Handed{entry->row, lane.shard, epoch, lane.queue, agent.party, entry->republish, false});
     handed_by_shard_[lane.shard].insert(item->id);
     if (entry->row.key_hash != 0) handed_keys_[entry->row.key_hash] = item->id;
-    ++queues_[lane.queue].handed;
+    ++info.handed;
+    if (entry->republish) ++info.handed_again;
+    info.gate.held_back.erase(item->id);
     ++stats_.handed_out;
     --agent.room;
     batch.items.push_back(std::move(*item));

@@ -24,6 +24,7 @@ bool Engine::mark(const MarkItem& item, const Agent& agent) {
   const bool in_turn = row->key_hash == 0 || row->state != State::scheduled || handed != handed_.end();
   const bool this_token = DULY_PLANTED("mark.token") || row->token == item.token;
   const bool current = this_token && row->next_attempt() == item.attempt && in_turn;
+  const bool refused = handed != handed_.end() && handed->second.refused;
   if (handed != handed_.end()) {
     forget_hand_out(item.id);
     // What the agent published is no longer what the command is: hand it out anew.
@@ -37,6 +38,7 @@ bool Engine::mark(const MarkItem& item, const Agent& agent) {
     row->epoch = item.epoch;
     row->publisher = agent.party;
     row->state == State::scheduled ? store_.move(*row, Move::mark) : store_.update(*row);
+    if (refused) hold_back(*row);
     ++stats_.marked;
   } else if (row->state == State::running && row->attempt == item.attempt && row->queued_ms == 0) {
     row->queued_ms = now_ms();  // the permit outran the mark
@@ -87,6 +89,10 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
   // A message of a holding that is gone: another command of the key may have had its turn since.
   const bool out_of_turn = row->key_hash != 0 && row->state == State::scheduled && handed == handed_.end();
   if (out_of_turn && !DULY_PLANTED("permit.turn")) return {Refusal::stale};
+  if (const Refusal limit = limit_refuses(*row); limit != Refusal::none) {
+    hold_back(*row);
+    return {limit};
+  }
   if (handed != handed_.end() && row->state == State::scheduled) {
     row->epoch = handed->second.epoch;
     row->publisher = handed->second.publisher;
@@ -99,6 +105,7 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
   row->nonce = nonce;
   store_.move(*row, Move::permit);
   note_running(*row, body->timeout_ms);
+  charge_start(*row);
   QueueInfo& info = queues_[row->queue];
   info.suspect_after = limits::kQueuedSuspect;  // the queue moves
   ++stats_.permitted;
@@ -124,8 +131,9 @@ void Engine::note_running(const StateRow& row, std::int64_t timeout_ms) {
 namespace {
 
 std::string_view name_of_refusal(int refusal) {
-  static constexpr std::string_view kNames[] = {
-      "", "unknown_command", "already_permitted", "stale", "finished", "expired", "not_due"};
+  static constexpr std::string_view kNames[] = {"",        "unknown_command", "already_permitted",
+                                                "stale",   "finished",        "expired",
+                                                "not_due", "queue_limit",     "rate_limit"};
   return kNames[refusal];
 }
 
@@ -284,6 +292,7 @@ void Engine::expire(StateRow& row) {
 
 void Engine::end(StateRow& row, Move how) {
   forget_hand_out(row.id);
+  queues_[row.queue].gate.held_back.erase(row.id);
   window_.remove(LaneKey{row.shard, row.queue}, row.id);
   row.finished_ms = std::max<std::int64_t>(now_ms(), 1);
   store_.move(row, how);
@@ -308,6 +317,7 @@ void Engine::forget_hand_out(CommandId id) {
   if (at == handed_.end()) return;
   const Handed& handed = at->second;
   --queues_[handed.queue].handed;
+  if (handed.republish) --queues_[handed.queue].handed_again;
   handed_by_shard_[handed.shard].erase(id);
   const auto key = handed_keys_.find(handed.row.key_hash);
   if (key != handed_keys_.end() && key->second == id) handed_keys_.erase(key);

@@ -232,7 +232,7 @@ void Engine::fire(ScheduleRow& row, std::int64_t fire_ms) {
       case Overlap::skip: ++row.skipped; return;
       case Overlap::cancel_other:
         for (const CommandId id : open) {
-          if (auto other = store_.find(id); other && !is_end(other->state)) cancel(*other, actor_of(row));
+          if (auto other = store_.find(id); other && !is_end(other->state)) cancel(*other, actor_of(row), "");
         }
         break;
     }

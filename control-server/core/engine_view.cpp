@@ -18,7 +18,24 @@ std::string_view name_of(ShardMap::Phase phase) {
   return "?";
 }
 
+Json rate_json(const QueueLimits& limits) {
+  if (!limits.rate) return nullptr;
+  return {{"count", limits.rate->count}, {"per_ms", limits.rate->per_ms}};
+}
+
 Json reason(const char* code, std::string detail) { return {{"code", code}, {"detail", std::move(detail)}}; }
+
+// Why the limits of a queue let nothing go.
+void add_limit(Json& reasons, QueueGate::Stop stop, const QueueLimits& limits, const std::string& queue) {
+  const std::string most = "at most ";
+  const std::string of = " commands of queue '" + queue + "'";
+  if (stop == QueueGate::Stop::running)
+    reasons.push_back(
+        reason("queue_limit", most + std::to_string(*limits.max_running) + of + " run at a time"));
+  if (stop == QueueGate::Stop::rate)
+    reasons.push_back(reason("rate_limit", most + std::to_string(limits.rate->count) + of + " start within " +
+                                               std::to_string(limits.rate->per_ms) + " ms"));
+}
 
 }  // namespace
 
@@ -102,6 +119,7 @@ std::optional<std::string> Engine::queue_json(const std::string& name) {
   const auto number = store_.find_queue(name);
   if (!number) return std::nullopt;
   const QueueInfo& info = queues_[*number];
+  const QueueLimits& limits = info.gate.limits();
   std::int64_t executors = 0;
   for (const auto& [session, agent] : sessions_) {
     executors += agent.execute && std::count(agent.queues.begin(), agent.queues.end(), name) > 0 ? 1 : 0;
@@ -110,6 +128,9 @@ std::optional<std::string> Engine::queue_json(const std::string& name) {
   for (const State state : kStates) counts[std::string(duly::name_of(state))] = store_.count(*number, state);
   const Json body = {{"name", name},
                      {"paused", info.paused},
+                     {"max_running", limits.max_running ? Json(*limits.max_running) : Json(nullptr)},
+                     {"rate", rate_json(limits)},
+                     {"running", store_.count(*number, State::running)},
                      {"commands", std::move(counts)},
                      {"unstarted", store_.count(*number, State::queued)},
                      {"max_queued", config_.max_queued},
@@ -164,6 +185,7 @@ std::optional<std::string> Engine::explain_json(CommandId id) {
       reasons.push_back(
           reason("queue_limit", "max_queued commands of queue '" + queue + "' wait in the broker already"));
     }
+    if (!handed_.contains(id)) add_limit(reasons, hand_out_stop(row->queue, info), info.gate.limits(), queue);
     if (shard.phase != ShardMap::Phase::held) {
       reasons.push_back(reason("no_agent", "shard " + std::to_string(row->shard.value) + " is " +
                                                std::string(name_of(shard.phase))));
@@ -178,6 +200,7 @@ std::optional<std::string> Engine::explain_json(CommandId id) {
     if (reasons.empty())
       reasons.push_back(reason("due", "waits for its turn on shard " + std::to_string(row->shard.value)));
   } else if (row->state == State::queued) {
+    add_limit(reasons, permit_stop(row->queue, info), info.gate.limits(), queue);
     reasons.push_back(
         has_executor ? reason("in_queue", "in the broker's queue since " + format_instant(row->queued_ms))
                      : reason("no_executor", "nobody consumes queue '" + queue + "'"));

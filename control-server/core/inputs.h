@@ -14,6 +14,8 @@
 #include "common/model/command.h"
 #include "common/model/schedule.h"
 #include "common/wire/messages.h"
+#include "control-server/store/operation_rows.h"
+#include "control-server/store/rows.h"
 
 namespace duly {
 
@@ -66,7 +68,23 @@ struct PutQueue {
   ReplyTo reply = 0;
   Actor actor;
   std::string queue;
+  // What is not given stays as it is; a limit that is given empty is removed.
   std::optional<bool> paused;
+  std::optional<std::optional<std::int64_t>> max_running = std::nullopt;
+  std::optional<std::optional<StartRate>> rate = std::nullopt;
+};
+// One act on every command that a filter finds; answered when it has begun.
+struct StartOperation {
+  ReplyTo reply = 0;
+  Actor actor;
+  OperationKind kind = OperationKind::cancel;
+  OperationFilter filter;
+  bool dry_run = false;  // count only
+};
+struct StopOperation {
+  ReplyTo reply = 0;
+  Actor actor;
+  CommandId id;
 };
 struct PinShard {
   ReplyTo reply = 0;
@@ -93,11 +111,21 @@ struct CrashAgent {
 };
 // What the engine keeps in memory: a JsonBody, or (stats) a StatsSnapshot.
 struct Query {
-  enum class What : std::uint8_t { agents, agent, shards, queues, queue, stats, explain };
+  enum class What : std::uint8_t {
+    agents,
+    agent,
+    shards,
+    queues,
+    queue,
+    stats,
+    explain,
+    operations,
+    operation
+  };
   ReplyTo reply = 0;
   What what = What::stats;
   std::string name;  // agent or queue
-  CommandId id;      // explain
+  CommandId id;      // explain, operation
 };
 // Creates a schedule, or puts another in the place of one.
 struct PutSchedule {
@@ -176,10 +204,10 @@ struct Drain {};
 // At start: have every queue that is known declared.
 struct EnsureQueues {};
 
-using Input =
-    std::variant<Submit, CancelCommand, RedriveCommand, RescheduleCommand, AwaitEnd, ForgetWait, PutQueue,
-                 PinShard, UnassignShard, DrainAgent, CrashAgent, Query, PutSchedule, ChangeSchedule,
-                 BackfillSchedule, HttpBegin, HttpFinish, SessionOpened, SessionClosed, SessionSaid,
-                 BrokerState, QueueInspected, DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
+using Input = std::variant<Submit, CancelCommand, RedriveCommand, RescheduleCommand, AwaitEnd, ForgetWait,
+                           PutQueue, StartOperation, StopOperation, PinShard, UnassignShard, DrainAgent,
+                           CrashAgent, Query, PutSchedule, ChangeSchedule, BackfillSchedule, HttpBegin,
+                           HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState, QueueInspected,
+                           DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
 
 }  // namespace duly

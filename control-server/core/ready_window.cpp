@@ -60,11 +60,12 @@ void ReadyWindow::hold_off(LaneKey key, const ReadyRow& row, std::int64_t eligib
   make_room(lane);
 }
 
-void ReadyWindow::add_republish(LaneKey key, const ReadyRow& row, std::int64_t now_ms) {
+bool ReadyWindow::add_republish(LaneKey key, const ReadyRow& row, std::int64_t now_ms) {
   Lane& lane = lanes_[key];
   const std::size_t taken = DULY_PLANTED("republish.room") ? lane.entries.size() : lane.again;
-  if (lane.entries.contains(row.id) || taken >= cap_) return;
+  if (lane.entries.contains(row.id) || taken >= cap_) return false;
   insert(lane, WindowEntry{row, now_ms, true, nullptr}, false);
+  return true;
 }
 
 void ReadyWindow::remove(LaneKey key, CommandId id) {

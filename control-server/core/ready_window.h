@@ -52,8 +52,8 @@ class ReadyWindow {
   void add(LaneKey lane, const ReadyRow& row, std::int64_t now_ms, BodyPtr body);
   // Comes back after a failed publish: not handed out before `eligible_ms`.
   void hold_off(LaneKey lane, const ReadyRow& row, std::int64_t eligible_ms);
-  // A queued command that was lost in the broker.
-  void add_republish(LaneKey lane, const ReadyRow& row, std::int64_t now_ms);
+  // A queued command whose message is gone; false when it is here already or there is no room.
+  bool add_republish(LaneKey lane, const ReadyRow& row, std::int64_t now_ms);
   void remove(LaneKey lane, CommandId id);
 
   // The next command of the lane that is eligible at `until_ms`: the highest priority first, then by (due,

@@ -104,10 +104,28 @@ struct ShardRow {
   std::string pinned;  // empty = not pinned
 };
 
+// What an operator allows the commands of a queue, all agents together; nothing = no limit.
+struct StartRate {
+  std::int64_t count = 0;   // starts at most …
+  std::int64_t per_ms = 0;  // … within any span of this length
+  friend bool operator==(const StartRate&, const StartRate&) = default;
+};
+struct QueueLimits {
+  std::optional<std::int64_t> max_running;
+  std::optional<StartRate> rate;
+  [[nodiscard]] bool any() const { return max_running || rate; }
+  friend bool operator==(const QueueLimits&, const QueueLimits&) = default;
+};
 struct QueueRow {
   QueueNumber number = 0;
   std::string name;
   bool paused = false;
+  QueueLimits limits;
+};
+// Starts that the rate of a queue still counts, those of a slice as if made at `end_ms` (core/queue_gate.h).
+struct RateSlice {
+  std::int64_t end_ms = 0;
+  std::int64_t starts = 0;
 };
 
 // A schedule as it stands.

@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 2> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 4> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -71,6 +71,22 @@ CREATE TABLE counter (queue INTEGER NOT NULL, type INTEGER NOT NULL, state INTEG
 
 -- Dead letters not yet confirmed by the broker.
 CREATE TABLE dead_outbox (id INTEGER NOT NULL, attempt INTEGER NOT NULL, PRIMARY KEY (id, attempt)) WITHOUT ROWID;
+)sql",
+                                                           R"sql(
+ALTER TABLE queue ADD COLUMN max_running INTEGER;
+ALTER TABLE queue ADD COLUMN rate_count INTEGER;
+ALTER TABLE queue ADD COLUMN rate_per_ms INTEGER;
+-- The starts that a queue's rate still counts, some 64 rows a queue.
+CREATE TABLE rate_slice (queue INTEGER NOT NULL, end_ms INTEGER NOT NULL, starts INTEGER NOT NULL,
+                         PRIMARY KEY (queue, end_ms)) WITHOUT ROWID;
+)sql",
+                                                           R"sql(
+-- Acts on every command that a filter finds; their ids are of the same source as those of commands.
+CREATE TABLE operation (
+  id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, state INTEGER NOT NULL, dry_run INTEGER NOT NULL,
+  filter TEXT NOT NULL, who TEXT NOT NULL, cursor INTEGER NOT NULL, matched INTEGER NOT NULL,
+  changed INTEGER NOT NULL, skipped INTEGER NOT NULL, created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL);
+CREATE INDEX operation_running ON operation (id) WHERE state = 0;
 )sql",
                                                            R"sql(
 -- A schedule, as it stands: its command's fields are those of the tables command and state.

@@ -194,28 +194,6 @@ std::optional<QueueNumber> Store::find_queue(const std::string& name) const {
   return at->second;
 }
 
-std::vector<QueueRow> Store::queues() {
-  std::vector<QueueRow> rows;
-  Sql query = database_->query(
-      "SELECT name.number, name.text, coalesce(queue.paused, 0) FROM name LEFT JOIN queue USING (number)"
-      " WHERE name.kind = 1 ORDER BY name.number");
-  while (query.next()) {
-    rows.push_back({static_cast<QueueNumber>(query.integer(0)), query.text(1), query.integer(2) != 0});
-  }
-  return rows;
-}
-
-void Store::set_queue_paused(QueueNumber queue, bool paused) {
-  database_->begin();
-  database_
-      ->query(
-          "INSERT INTO queue (number, paused) VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET paused = "
-          "excluded.paused")
-      .bind(queue)
-      .bind(paused ? 1 : 0)
-      .run();
-}
-
 // ---- counters
 // --------------------------------------------------------------------------------------------------
 

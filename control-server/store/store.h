@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "control-server/store/operation_rows.h"
 #include "control-server/store/rows.h"
 
 namespace duly {
@@ -72,9 +73,14 @@ class Store {
   [[nodiscard]] bool knows_type(const std::string& name) const { return types_.contains(name); }
   std::vector<QueueRow> queues();
   void set_queue_paused(QueueNumber queue, bool paused);
+  void set_queue_limits(QueueNumber queue, const QueueLimits& limits);
+  std::vector<RateSlice> rate_slices(QueueNumber queue);
+  // Adds the slice or writes it anew; those that ended before `forget_ms` go.
+  void put_rate_slice(QueueNumber queue, const RateSlice& slice, std::int64_t forget_ms);
 
   // ---- commands
   // ----------------------------------------------------------------------------------------------
+  // Of commands and operations.
   CommandId last_id();
   void insert(const StateRow& row, const CommandSpec& spec, std::int64_t created_ms);
   std::optional<StateRow> find(CommandId id);
@@ -112,6 +118,24 @@ class Store {
   std::optional<IdempotencyRow> idempotent(const std::string& key);
   void insert_idempotent(const std::string& key, const IdempotencyRow& row, std::int64_t until_ms);
   int prune_idempotent(std::int64_t now_ms, int most);
+
+  // ---- operations
+  // --------------------------------------------------------------------------------------------
+  void insert_operation(const OperationRow& row);
+  void update_operation(const OperationRow& row);
+  std::optional<OperationRow> operation(CommandId id);
+  std::vector<OperationRow> operations(std::size_t most);  // newest first
+  std::vector<OperationRow> running_operations();
+  // Only the newest `keep` and those that run stay.
+  void prune_operations(std::size_t keep);
+  struct Found {
+    std::vector<CommandId> ids;
+    CommandId cursor;  // go on below this one
+    bool end = false;  // there are no more
+  };
+  // Commands with lower ids than `below` that match, newest first: at most `most`, looking at no more than
+  // `looks` rows.
+  Found find_matching(const OperationFilter& filter, CommandId below, int looks, int most);
 
   // ---- schedules (schedule_store.cpp)
   // -----------------------------------------------------------------------------------------
@@ -171,6 +195,8 @@ class Store {
   void load_names();
   void add_count(const StateRow& row, State state, std::int64_t by);
   void flush_counters();
+  bool matches(const CommandFilter& match, const StateRow& row);
+  Found find_listed(const OperationFilter& filter, CommandId below, int most);
   std::int64_t meta(const char* name, std::int64_t otherwise);
   void set_meta(const char* name, std::int64_t value);
   std::int32_t name_number(int kind, const std::string& text, std::map<std::string, std::int32_t>& known);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control-server/store/reader.h"
+#include "control-server/store/schema.h"
 #include "tests/store/store_world.h"
 
 namespace duly {
@@ -79,6 +80,73 @@ TEST_CASE("a schema newer than this program is refused and left as it is") {
   REQUIRE_FALSE(newer);
   CHECK(newer.error().what.find("999") != std::string::npos);
   CHECK(ask(folder.file(), "PRAGMA user_version") == "999");
+}
+
+TEST_CASE("a store of before queue limits opens, and its queues have none") {
+  const TemporaryFolder folder;
+  ask(folder.file(), kMigrations[0]);
+  ask(folder.file(),
+      "INSERT INTO meta VALUES ('shards', 8); INSERT INTO name VALUES (1, 1, 'mail'), (2, 1, 'fax');"
+      "INSERT INTO queue VALUES (1, 1); PRAGMA user_version=1");
+  {
+    const auto store = open_store({folder.file(), "", 8, true});
+    const auto queues = store->queues();
+    REQUIRE(queues.size() == 2);
+    CHECK((queues[0].paused && !queues[0].limits.any()));
+    CHECK((!queues[1].paused && !queues[1].limits.any()));
+    store->set_queue_limits(queues[0].number, {5, StartRate{10, 1000}});
+    store->put_rate_slice(queues[0].number, {7000, 1}, 0);
+    store->put_rate_slice(queues[0].number, {7000, 2}, 0);
+    store->put_rate_slice(queues[0].number, {9000, 1}, 8000);
+    REQUIRE(store->commit());
+  }
+  const auto store = open_store({folder.file(), "", 8, true});
+  const QueueRow mail = store->queues()[0];
+  CHECK(mail.paused);
+  CHECK(mail.limits == QueueLimits{5, StartRate{10, 1000}});
+  CHECK(store->rate_slices(mail.number).size() == 1);
+  store->set_queue_limits(mail.number, {});
+  CHECK(store->rate_slices(mail.number).empty());
+}
+
+TEST_CASE("a store of before operations opens, and ids go on after those of operations") {
+  const TemporaryFolder folder;
+  ask(folder.file(), kMigrations[0]);
+  ask(folder.file(), kMigrations[1]);
+  ask(folder.file(), "INSERT INTO meta VALUES ('shards', 8); PRAGMA user_version=2");
+  const auto store = open_store({folder.file(), "", 8, true});
+  CHECK(store->operations(10).empty());
+  CHECK(store->last_id() == CommandId{0});
+  insert(*store, 5);
+  OperationRow row;
+  row.id = row.cursor = CommandId{9};
+  row.filter = "{}";
+  store->insert_operation(row);
+  REQUIRE(store->commit());
+  CHECK(store->last_id() == CommandId{9});
+  CHECK(store->running_operations().size() == 1);
+}
+
+TEST_CASE("a walk for an act looks at a bounded number of rows and meets each once") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  for (std::int64_t id = 1; id <= 100; ++id) insert(*store, id);
+  OperationFilter filter;
+  filter.match.queue = "q1";
+  std::vector<CommandId> met;
+  CommandId cursor{1000};
+  int steps = 0;
+  for (bool end = false; !end; ++steps) {
+    const Store::Found found = store->find_matching(filter, cursor, 15, 4);
+    CHECK(found.ids.size() <= 4);
+    for (const CommandId id : found.ids) CHECK(id < cursor);
+    met.insert(met.end(), found.ids.begin(), found.ids.end());
+    cursor = found.cursor;
+    end = found.end;
+  }
+  CHECK(met.size() == 50);
+  CHECK(steps < 20);
+  CHECK(std::set<CommandId>(met.begin(), met.end()).size() == 50);
 }
 
 TEST_CASE("counters agree with the rows through a whole life and a rollback") {

@@ -67,7 +67,7 @@ void World::submit_some() {
     unknown_.push_back({std::move(commands), false});
     return;
   }
-  pending_[reply] = Pending{std::move(commands), CommandId{}, "submit"};
+  pending_[reply] = Pending{std::move(commands), CommandId{}, "submit", {}, {}, {}};
   if (rng_.chance(0.3)) resubmit_unknown();
 }
 
@@ -76,7 +76,8 @@ void World::resubmit_unknown() {
   for (Unsent& again : std::exchange(unknown_, {})) {
     const ReplyTo reply = next_reply_++;
     if (server_->submit(Submit{reply, "client", again.commands})) {
-      pending_[reply] = Pending{std::move(again.commands), CommandId{}, "submit", again.maybe_applied};
+      pending_[reply] =
+          Pending{std::move(again.commands), CommandId{}, "submit", {}, {}, {}, again.maybe_applied};
     } else {
       unknown_.push_back(std::move(again));
     }
@@ -106,7 +107,7 @@ void World::act_on_some_command() {
                           static_cast<int>(rng_.below(static_cast<std::uint64_t>(plan_.shards)))};
     action = "unassign";
   }
-  if (server_->submit(std::move(input))) pending_[reply] = Pending{{}, id, action};
+  if (server_->submit(std::move(input))) pending_[reply] = Pending{{}, id, action, {}, {}, {}};
 }
 
 void World::answered(const Answer& answer) {
@@ -127,6 +128,8 @@ void World::answered(const Answer& answer) {
     const auto* problem = std::get_if<Problem>(&answer.what);
     return schedule_answered(request, problem != nullptr ? problem->status : 0);
   }
+  if (request.action == "limits") return limits_answered(request.queue, request.limits, answer);
+  if (request.action == "bulk") return bulk_answered(request.bulk, answer);
   if (const auto* submitted = std::get_if<Submitted>(&answer.what)) {
     if (submitted->items.size() != request.commands.size()) throw Violation{"I13: answer of another length"};
     for (std::size_t i = 0; i < submitted->items.size(); ++i) {

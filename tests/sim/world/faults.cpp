@@ -163,6 +163,8 @@ void World::schedule_other_faults() {
   fault("wall_step", plan_.rates.wall_step,
         [this] { loop_.step_wall(rng_.between(seconds{-3}, seconds{3})); });
   fault("operator", plan_.rates.operator_action, [this] { act_on_some_command(); });
+  fault("bulk_cancel", plan_.rates.bulk_cancel, [this] { cancel_many(); });
+  fault("queue_limit", plan_.rates.queue_limit, [this] { limit_some_queue(); });
 }
 
 }  // namespace duly::sim

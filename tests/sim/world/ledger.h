@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/wire/messages.h"
+#include "control-server/store/rows.h"
 
 namespace duly::sim {
 
@@ -48,6 +49,23 @@ struct WireFacts {
   std::map<std::string, MonoTime>
       acknowledged;                     // by agent: when the server last answered its heartbeat or hello
   std::map<SessionId, MonoTime> heard;  // of each open session: when its last message reached the server
+};
+
+// The limits of one queue, as an operator was told, and the starts that went over the wires.
+struct LimitFacts {
+  QueueLimits known;
+  std::int64_t since_ms = 0;     // what is granted later is granted under `known`
+  bool asked = false;            // a change is on its way
+  bool unsure = false;           // nobody told what became of the last change
+  std::set<AttemptRef> granted;  // all there were
+  std::set<AttemptRef> live;     // of these, those that may still run
+  std::multiset<std::int64_t> started_ms;
+};
+
+// An act on many commands, as its client knows it.
+struct BulkFacts {
+  std::string queue, key;  // that it was to cancel; one of them
+  bool done = false;       // as last seen
 };
 
 // What one client request is known to have done.

@@ -18,6 +18,7 @@ void World::sample_store() {
   ask_stats();
   watch_silence();
   watch_schedules();
+  watch_bulk();
   std::map<std::int64_t, int> busy;
   server_->store().each_state([&](const StateRow& row) {
     if (row.key_hash != 0 && (row.state == State::queued || row.state == State::running) &&
@@ -62,7 +63,8 @@ bool World::settled() {
   Store& store = server_->store();
   const std::int64_t open =
       store.count(State::scheduled) + store.count(State::queued) + store.count(State::running);
-  return open == 0 && schedules_stopped() && store.dead_outbox_size() == 0;
+  return open == 0 && schedules_stopped() && store.dead_outbox_size() == 0 &&
+         store.running_operations().empty();
 }
 
 std::string World::open_work() {
@@ -70,6 +72,7 @@ std::string World::open_work() {
   what += " " + std::to_string(pending_.size()) + " requests unanswered, " + std::to_string(unknown_.size()) +
           " unknown;";
   if (!server_->up()) return what;
+  what += " operations " + std::to_string(server_->store().running_operations().size()) + ",";
   what += " dead letters " + std::to_string(server_->store().dead_outbox_size()) + ";";
   int shown = 0;
   server_->store().each_state([&](const StateRow& row) {

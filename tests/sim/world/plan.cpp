@@ -37,6 +37,8 @@ constexpr RateFault kRates[] = {
     {"replay", &Rates::replay},
     {"wall_step", &Rates::wall_step},
     {"operator", &Rates::operator_action},
+    {"queue_limit", &Rates::queue_limit},
+    {"bulk_cancel", &Rates::bulk_cancel},
 };
 
 struct RabbitFault {
@@ -141,6 +143,13 @@ void make_sluggish(Rng& rng, WorldPlan& plan) {
   plan.hurt = seconds{30};
 }
 
+// Drawn from dice of their own: what seeds showed before these existed stays as it was.
+void draw_operator(std::uint64_t seed, WorldPlan& plan) {
+  Rng rng(seed ^ 0x8E9D5A6F1C3B2E47ULL);
+  plan.rates.queue_limit = maybe(rng, 0.35, milliseconds{500}, seconds{6});
+  plan.rates.bulk_cancel = maybe(rng, 0.2, seconds{2}, seconds{10});
+}
+
 }  // namespace
 
 WorldPlan WorldPlan::draw(std::uint64_t seed) {
@@ -162,6 +171,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
   if (rng.chance(0.4)) plan.schedules = static_cast<int>(rng.between(1, 4));
   if (rng.chance(0.12)) {
     make_calm(rng, plan);
+    draw_operator(seed, plan);
     return plan;
   }
   plan.poison = rng.chance(0.2);
@@ -172,6 +182,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
   plan.rates.wall_step = maybe(rng, 0.2, seconds{4}, seconds{20});
   plan.rates.operator_action = maybe(rng, 0.6, milliseconds{200}, seconds{3});
   if (rng.chance(0.05)) make_sluggish(rng, plan);
+  draw_operator(seed, plan);
   return plan;
 }
 

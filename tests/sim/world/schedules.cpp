@@ -41,7 +41,9 @@ void World::ask_for_schedules() {
                  : server_->submit(PutSchedule{reply, "client", planned.spec, true, std::nullopt, ""});
     if (!sent) continue;
     planned.asked = true;
-    pending_[reply] = Pending{{}, CommandId{static_cast<std::int64_t>(i)}, healing_ ? "stop" : "schedule"};
+    Pending& request = pending_[reply];
+    request.id = CommandId{static_cast<std::int64_t>(i)};
+    request.action = healing_ ? "stop" : "schedule";
   }
 }
 

@@ -24,6 +24,7 @@ void SimServer::start() {
   engine.lease_ttl = config_.lease_ttl;
   engine.max_queued = config_.max_queued;
   engine.lane_window = config_.lane_window;
+  engine.operation_rows = 3;  // so that acts on many commands take many steps
   engine.before_commit = [this] {
     if (hooks_.crash_before_commit()) throw ServerCrash{};
   };

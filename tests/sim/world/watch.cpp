@@ -91,6 +91,7 @@ void World::watch_start(AttemptRef ref) {
         throw Violation{"I6: " + text(ref.id) + " and " + text(other.id) + " of one key run at a time"};
     }
   }
+  if (this_attempt && plan_.rates.queue_limit.count() > 0) watch_limits(*row);
   note(static_cast<std::uint64_t>(ref.id.value) + static_cast<std::uint64_t>(ref.attempt));
 }
 

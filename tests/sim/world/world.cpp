@@ -76,6 +76,7 @@ std::uint64_t World::run() {
   net_.set_faults(plan_.net);
   rabbit_.set_faults(plan_.rabbit);
   server_->start();
+  if (plan_.rates.queue_limit.count() > 0) limit_some_queue();
   for (std::size_t i = 0; i < agents_.size(); ++i)
     start_agent_later(i, rng_.between(Duration{1}, milliseconds{500}));
   to_submit_ = plan_.commands;
@@ -97,11 +98,11 @@ std::uint64_t World::run() {
 }
 
 Duration World::backlog_time() {
-  if (!server_->up()) return kLongestRun * plan_.commands;
+  if (!server_->up()) return kLongestRun * plan_.commands + limited_time(plan_.commands);
   const Store& store = server_->store();
   const std::int64_t open =
       store.count(State::scheduled) + store.count(State::queued) + store.count(State::running);
-  return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency);
+  return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency) + limited_time(open);
 }
 
 WorldCounts World::counts() const {
@@ -186,6 +187,7 @@ void World::server_dies(SimServer::Death how) {
     if (!request.commands.empty()) unknown_.push_back({std::move(request.commands), true});
   }
   pending_.clear();
+  for (auto& [queue, facts] : limits_) facts.asked = false;
   start_server_later(healing_ ? Duration{1} : rng_.between(milliseconds{10}, seconds{3}));
 }
 

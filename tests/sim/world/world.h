@@ -55,6 +55,11 @@ class World {
   void submit_some();
   void resubmit_unknown();
   void act_on_some_command();
+  void limit_some_queue();
+  void cancel_many();
+  void bulk_answered(const BulkFacts& asked, const Answer& answer);
+  QueueLimits draw_limits();
+  void limits_answered(const std::string& queue, const QueueLimits& asked, const Answer& answer);
   void answered(const Answer& answer);
   NewCommand draw_command();
   void draw_schedules();
@@ -69,6 +74,10 @@ class World {
   void watch_sent(const SendMessage& message);
   void watch_lease(const Lease& lease, SessionId session);
   void watch_start(AttemptRef ref);
+  void watch_limits(const StateRow& row);
+  void watch_bulk();
+  void watch_rate(const LimitFacts& facts, std::int64_t started_ms, const std::string& what);
+  [[nodiscard]] Duration limited_time(std::int64_t open) const;
   void watch_broker();
   void watch_stored(const AmqpMessage& message);
   void watch_published(std::size_t index, PublishTicket ticket, const AmqpMessage& message);
@@ -108,6 +117,9 @@ class World {
     std::vector<NewCommand> commands;
     CommandId id;  // of a single-command action
     std::string action;
+    std::string queue;  // of a change of its limits …
+    QueueLimits limits;
+    BulkFacts bulk;
     bool maybe_applied = false;  // it was sent before, and nobody told what became of it
   };
   std::map<ReplyTo, Pending> pending_;
@@ -133,6 +145,8 @@ class World {
   std::uint64_t next_incarnation_ = 1;
 
   WireFacts wire_;
+  std::map<std::string, LimitFacts> limits_;                      // by queue
+  std::map<CommandId, BulkFacts> bulk_;                           // by operation
   std::map<SessionId, std::pair<std::string, Incarnation>> who_;  // by what they said in their hello
   std::map<ShardId, Epoch> highest_;
   std::map<std::pair<ShardId, Epoch>, std::int64_t> superseded_ms_;  // when a later one was granted

@@ -2,61 +2,12 @@
 
 #include <catch2/catch.hpp>
 
-#include "common/wire/json.h"
-#include "tests/unit/control-server/api/fake_reader.h"
-#include "tests/unit/control-server/api/manual_loop.h"
+#include "tests/unit/control-server/api/api_world.h"
 
 namespace duly::testing {
 namespace {
 
-// The whole API with an engine that answers what the test says.
-struct World {
-  ManualLoop loop;
-  std::shared_ptr<FakeStore> store = std::make_shared<FakeStore>();
-  std::unique_ptr<Reader> reader = make_fake_reader(store);
-  std::vector<Input> sent;
-  Desk desk{loop, [this](Input&& input) {
-              sent.push_back(std::move(input));
-              return true;
-            }};
-  int replies = 0;
-  std::vector<Strike> strikes;
-  Api api{desk,
-          *reader,
-          loop,
-          /*fault_injection=*/true,
-          [this] { ++replies; },
-          [this](const Strike& strike) { strikes.push_back(strike); },
-          {}};
-  Router router = make_router(api);
-
-  std::optional<HttpResponse> answer;
-  std::function<void()> gone;
-
-  void ask(const std::string& method, const std::string& target, const std::string& body = {},
-           std::vector<HttpField> fields = {}) {
-    answer.reset();
-    router.handle({method, target, std::move(fields), body, "id-1", "127.0.0.1"},
-                  Respond([this](HttpResponse response) { answer = std::move(response); },
-                          [this](Respond::Gone hook) { gone = std::move(hook); }));
-  }
-  template <class What>
-  void engine_says(ReplyTo reply, What what) {
-    desk.deliver(Answer{reply, std::move(what)});
-  }
-  template <class Kind>
-  const Kind& last() {
-    return std::get<Kind>(sent.back());
-  }
-  int status() { return answer ? answer->status : 0; }
-  Json json() { return parse_json(answer->body, 32).value(); }
-  std::string field(std::string_view name) {
-    for (const auto& [known, value] : answer->fields) {
-      if (known == name) return value;
-    }
-    return {};
-  }
-};
+using World = ApiWorld;
 
 const std::string kOne = "/v1/commands/" + format_command_id(CommandId{1});
 
@@ -229,21 +180,6 @@ TEST_CASE("a list is filtered and paged") {
     const std::string name = std::string(bad).substr(0, std::string(bad).find('='));
     CHECK(w.json()["errors"][0]["detail"].get<std::string>().find(name) != std::string::npos);
   }
-}
-
-TEST_CASE("queues can be paused, and limits of later versions are named") {
-  World w;
-  w.ask("PUT", "/v1/queues/q", R"({"paused":true})");
-  CHECK(w.last<PutQueue>().paused == true);
-  w.engine_says(w.last<PutQueue>().reply, JsonBody{200, R"({"name":"q"})"});
-  CHECK(w.answer->body == R"({"name":"q"})");
-  for (const char* const name : {"max_running", "rate", "bundle"}) {
-    w.ask("PUT", "/v1/queues/q", std::string("{\"") + name + "\":1}");
-    CHECK(w.status() == 400);
-    CHECK(w.json()["errors"][0]["detail"] == "is not supported by this version");
-  }
-  w.ask("PUT", "/v1/queues/a%20b", R"({"paused":true})");
-  CHECK(w.status() == 400);
 }
 
 TEST_CASE("shards are pinned and freed") {
