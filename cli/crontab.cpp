@@ -161,7 +161,7 @@ class Reader {
       return leave(short_of_user ? "has no command after the user" : "has no command", true);
     }
     if (!is_plain_shell(shell_)) return leave("SHELL=" + shell_ + " is not a shell like /bin/sh", true);
-    const std::string name = name_for(line);
+    const std::string name = name_for(split_percent(line).command);
     // What the server would refuse is told here, with its line, before anything is sent.
     const auto checked = Cron::parse(cron, time_zone_, name);
     if (!checked) return leave(checked.error().what, true);

@@ -139,9 +139,10 @@ TEST_CASE("a percent sign begins the standard input, and more of them its lines"
   check("cat%", "cat", "", true);
   check("date +\\%s%a\\%b", "date +%s", "a%b\n", true);
   check("echo \\\\ \\n \\", "echo \\\\ \\n \\", "", false);
-  const Crontab crontab = user_form("0 22 * * 1-5 mail -s late joe%Joe,%%Where?%\n");
+  const Crontab crontab = user_form("0 22 * * 1-5 mail%Joe,%%Where?%\n");
   REQUIRE(crontab.entries.size() == 1);
   CHECK(crontab.entries[0].schedule["command"]["payload"]["stdin"] == "Joe,\n\nWhere?\n");
+  CHECK(crontab.entries[0].name == "crontab-mail");
 }
 
 TEST_CASE("a line that cannot be taken over says why") {
