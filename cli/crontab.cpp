@@ -188,12 +188,13 @@ class Reader {
     std::string name = file.empty() ? "crontab" : file;
     if (!subject.empty() && subject != name) name += "-" + subject;
     name = name.substr(0, limits::kNameBytes - 12);
-    std::string unique = name;
     // Numbered on from the last time: a thousand equal lines must not look at each other a thousand times.
     std::size_t& count = counts_[name];
-    while (count > 0 && used_.count(unique = name + "-" + std::to_string(count + 1)) > 0) ++count;
-    ++count;
-    return unique;
+    const auto numbered = [&name](std::size_t n) {
+      return n == 0 ? name : name + "-" + std::to_string(n + 1);
+    };
+    while (used_.count(numbered(count)) > 0) ++count;
+    return numbered(count++);
   }
 
   [[nodiscard]] Json schedule_of(const std::string& name, const std::string& cron, const std::string& user,

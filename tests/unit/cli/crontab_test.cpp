@@ -172,6 +172,10 @@ TEST_CASE("names come from the file and the command, stay when lines are added a
   CHECK(names(system_form(lines)) == expected);
   CHECK(names(system_form("0 0 * * * root other\n# comment\n" + lines)).back() == "jobs-2");
   CHECK(names(system_form("0 0 * * * root x\n", "/etc/cron.d/a b:c ")).front() == "a-b-c-x");
+  // A command that is called like the second of its kind.
+  CHECK(
+      names(user_form("0 0 * * * a\n0 0 * * * a\n0 0 * * * a-2\n0 0 * * * a-2\n0 0 * * * a\n")) ==
+      std::vector<std::string>{"crontab-a", "crontab-a-2", "crontab-a-2-2", "crontab-a-2-3", "crontab-a-3"});
   const std::string longest =
       names(system_form("0 0 * * * root /usr/bin/" + std::string(500, 'j') + "\n")).front();
   CHECK(longest.size() <= limits::kNameBytes);
