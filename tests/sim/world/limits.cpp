@@ -11,7 +11,8 @@ namespace duly::sim {
 namespace {
 
 constexpr Duration kLongestRun = milliseconds{2500};
-constexpr int kAttempts = 4;  // of a command, with those that are lost
+constexpr Duration kSlowestStart = milliseconds{1000};  // of a rate that is drawn here
+constexpr int kAttempts = 4;                            // of a command, with those that are lost
 
 std::string text(const StateRow& row) {
   return format_command_id(row.id) + " attempt " + std::to_string(row.attempt);
@@ -24,8 +25,8 @@ QueueLimits World::draw_limits() {
   QueueLimits limits;
   if (rng_.chance(0.7)) limits.max_running = rng_.between(1, rng_.chance(0.5) ? 2 : 6);
   if (rng_.chance(0.6)) {
-    const std::int64_t per_ms = rng_.between(100, 3000);
-    limits.rate = StartRate{std::max<std::int64_t>(per_ms * rng_.between(8, 40) / 1000, 1), per_ms};
+    const std::int64_t per_ms = rng_.chance(0.3) ? rng_.between(20, 300) : rng_.between(300, 5000);
+    limits.rate = StartRate{std::max<std::int64_t>(per_ms * rng_.between(2, 20) / 1000, 1), per_ms};
   }
   return limits;
 }
@@ -99,7 +100,7 @@ Duration World::limited_time(std::int64_t open) const {
     if (facts.known.max_running || unsure)
       time += kLongestRun * open / (unsure ? 1 : *facts.known.max_running);
     if (unsure) {
-      time += milliseconds{1000} * kAttempts * open / 5;
+      time += kSlowestStart * kAttempts * open;
     } else if (facts.known.rate) {
       time += milliseconds{facts.known.rate->per_ms} * kAttempts * open / facts.known.rate->count;
     }

@@ -74,6 +74,12 @@ std::string World::open_work() {
   if (!server_->up()) return what;
   what += " operations " + std::to_string(server_->store().running_operations().size()) + ",";
   what += " dead letters " + std::to_string(server_->store().dead_outbox_size()) + ";";
+  for (const QueueRow& queue : server_->store().queues()) {
+    const auto most = queue.limits.max_running.value_or(0);
+    const StartRate rate = queue.limits.rate.value_or(StartRate{});
+    what += "\n  queue " + queue.name + ": at most " + std::to_string(most) + " at a time, " +
+            std::to_string(rate.count) + " per " + std::to_string(rate.per_ms) + " ms";
+  }
   int shown = 0;
   server_->store().each_state([&](const StateRow& row) {
     if (is_end(row.state) || ++shown > 5) return;

@@ -100,8 +100,11 @@ std::uint64_t World::run() {
 Duration World::backlog_time() {
   if (!server_->up()) return kLongestRun * plan_.commands + limited_time(plan_.commands);
   const Store& store = server_->store();
-  const std::int64_t open =
+  std::int64_t open =
       store.count(State::scheduled) + store.count(State::queued) + store.count(State::running);
+  // And what comes only now, because nobody answered it before.
+  for (const Unsent& unsent : unknown_) open += static_cast<std::int64_t>(unsent.commands.size());
+  for (const auto& [reply, pending] : pending_) open += static_cast<std::int64_t>(pending.commands.size());
   return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency) + limited_time(open);
 }
 
