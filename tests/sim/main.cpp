@@ -32,13 +32,6 @@ int usage() {
   return 2;
 }
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> names;
-  std::istringstream parts(text);
-  for (std::string name; std::getline(parts, name, ',');) names.push_back(name);
-  return names;
-}
-
 // An option with a value; false when there is no such option.
 bool take(Arguments& arguments, const std::string& option, const std::string& value) {
   Campaign& campaign = arguments.campaign;
@@ -48,13 +41,12 @@ bool take(Arguments& arguments, const std::string& option, const std::string& va
   if (option == "--first") return campaign.first = number(), true;
   if (option == "--jobs") return campaign.jobs = static_cast<int>(number()), campaign.jobs > 0;
   if (option == "--report") return campaign.report = value, true;
-  if (option == "--without") return campaign.narrowing.without = split(value), true;
-  if (option == "--only") return campaign.narrowing.only = split(value), true;
+  if (option == "--without" || option == "--only")
+    return campaign.narrowing.take(option.substr(2) + " " + value);
   if (option == "--set") {
-    const std::size_t at = std::min(value.find('='), value.size());
-    const std::int64_t size = std::strtoll(value.c_str() + std::min(at + 1, value.size()), nullptr, 10);
-    campaign.narrowing.sizes.emplace_back(value.substr(0, at), size);
-    return duly::sim::WorldPlan{}.set(value.substr(0, at), size);
+    std::string pair = value;
+    std::replace(pair.begin(), pair.end(), '=', ' ');
+    return campaign.narrowing.take("set " + pair);
   }
   if (option != "--seed") return false;
   campaign.first = number();

@@ -40,6 +40,7 @@ void write_counts(std::FILE* out, const WorldCounts& c) {
   line("lost_attempts", c.lost_attempts), line("refused_permits", c.refused_permits);
   line("stale_marks", c.stale_marks), line("stale_results", c.stale_results);
   line("republished", c.republished), line("fulls", c.fulls);
+  line("fires", c.fires);
   line("virtual_ms", static_cast<std::uint64_t>(c.virtual_ms));
   for (const auto& [name, count] : c.strikes) line("strike:" + name, count);
   for (const auto& [name, count] : c.seeds) line("seeds:" + name, count);
@@ -119,11 +120,11 @@ void print_total(const Totals& t, double seconds, int jobs) {
       "%llu agents "
       "and %llu servers died (%llu power losses), %llu full disks; %llu attempts lost, %llu duplicates "
       "refused, %llu "
-      "stale marks and %llu stale results refused, %llu republished\n",
+      "stale marks and %llu stale results refused, %llu republished, %llu fires\n",
       static_cast<unsigned long long>(t.ran), n("virtual_ms") / 3'600'000, seconds,
       static_cast<double>(t.ran) * 3600 / seconds / jobs, n("accepted"), n("runs"), n("agent_deaths"),
       n("server_deaths"), n("power_losses"), n("fulls"), n("lost_attempts"), n("refused_permits"),
-      n("stale_marks"), n("stale_results"), n("republished"));
+      n("stale_marks"), n("stale_results"), n("republished"), n("fires"));
 }
 
 // Every fault that exists must have struck: a campaign that tested nothing is not a success.
@@ -152,6 +153,22 @@ void Narrowing::apply(WorldPlan& plan) const {
     if (contains(without, fault) || (!only.empty() && !contains(only, fault))) plan.drop(fault);
   }
   for (const auto& [name, value] : sizes) plan.set(name, value);
+}
+
+bool Narrowing::take(const std::string& line) {
+  std::istringstream words(line);
+  std::string kind;
+  std::string value;
+  std::int64_t number = 0;
+  words >> kind >> value >> number;
+  if (kind == "set") return sizes.emplace_back(value, number), WorldPlan{}.set(value, number);
+  if (kind != "only" && kind != "without") return false;
+  std::vector<std::string>& names = kind == "only" ? only : without;
+  names.clear();
+  std::istringstream parts(value);
+  for (std::string name; std::getline(parts, name, ',');) names.push_back(name);
+  WorldPlan plan;
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return plan.drop(name); });
 }
 
 std::string Narrowing::text() const {

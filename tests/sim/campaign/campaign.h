@@ -18,6 +18,9 @@ struct Narrowing {
   std::string planted;                                      // bug that is switched on
 
   void apply(WorldPlan& plan) const;
+  // `only FAULT,FAULT`, `without FAULT,FAULT` or `set NAME VALUE`; false when that is not understood, also
+  // when there is no such fault or name.
+  bool take(const std::string& line);
   [[nodiscard]] std::string text() const;  // as options of the command line
 };
 

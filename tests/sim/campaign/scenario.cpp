@@ -12,21 +12,6 @@
 namespace duly::sim {
 namespace {
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> names;
-  std::istringstream parts(text);
-  for (std::string name; std::getline(parts, name, ',');) names.push_back(name);
-  return names;
-}
-
-bool known(const std::vector<std::string>& names) {
-  WorldPlan plan;
-  for (const std::string& name : names) {
-    if (!plan.drop(name)) return std::printf("there is no fault '%s'\n", name.c_str()), false;
-  }
-  return true;
-}
-
 std::optional<Campaign> read(const std::string& file, const Narrowing& narrowing) {
   std::ifstream lines(file);
   if (!lines) return std::nullopt;
@@ -43,21 +28,10 @@ std::optional<Campaign> read(const std::string& file, const Narrowing& narrowing
       campaign.first = std::stoull(value);
     } else if (name == "seeds") {
       campaign.seeds = std::stoull(value);
-    } else if (name == "only") {
-      campaign.narrowing.only = split(value);
-    } else if (name == "without") {
-      campaign.narrowing.without = split(value);
-    } else if (name == "set") {
-      std::int64_t number = 0;
-      words >> number;
-      campaign.narrowing.sizes.emplace_back(value, number);
-      if (!WorldPlan{}.set(value, number))
-        return std::printf("there is no '%s'\n", value.c_str()), std::nullopt;
-    } else {
+    } else if (!campaign.narrowing.take(line)) {
       return std::printf("%s: '%s' is not understood\n", file.c_str(), line.c_str()), std::nullopt;
     }
   }
-  if (!known(campaign.narrowing.only) || !known(campaign.narrowing.without)) return std::nullopt;
   return campaign;
 }
 

@@ -108,19 +108,36 @@ class NodeBroker final : public Broker {
   Broker& inner_;
 };
 
+// A link whose events the process sees only while it runs; once closed it has none, whatever was held back.
 class NodeLink final : public Link {
  public:
   NodeLink(NodeLoop& node, std::unique_ptr<Link> inner) : node_(node), inner_(std::move(inner)) {}
+  ~NodeLink() override { *open_ = false; }
+  NodeLink(const NodeLink&) = delete;
+  NodeLink& operator=(const NodeLink&) = delete;
+
   void start(Events events) override {
-    inner_->start({node_.wrap(std::move(events.on_frame)), node_.wrap(std::move(events.on_closed))});
+    inner_->start({node_.wrap(while_open(std::move(events.on_frame))),
+                   node_.wrap(while_open(std::move(events.on_closed)))});
   }
   void send(Frame frame) override { inner_->send(std::move(frame)); }
-  void close(std::string reason) override { inner_->close(std::move(reason)); }
+  void close(std::string reason) override {
+    *open_ = false;
+    inner_->close(std::move(reason));
+  }
   [[nodiscard]] std::string peer() const override { return inner_->peer(); }
 
  private:
+  template <class Arg>
+  std::function<void(Arg)> while_open(std::function<void(Arg)> call) {
+    return [open = open_, call = std::move(call)](Arg arg) {
+      if (*open) call(arg);
+    };
+  }
+
   NodeLoop& node_;
   std::unique_ptr<Link> inner_;
+  std::shared_ptr<bool> open_ = std::make_shared<bool>(true);
 };
 
 }  // namespace duly::sim
