@@ -105,13 +105,11 @@ void World::judge_schedules(const std::map<CommandId, StateRow>& rows) {
 
 void World::judge_fires(const ScheduleRow& row, const std::set<std::int64_t>& times) {
   const std::int64_t every = row.spec.timing.every_ms;
+  // Of the last ones some may still have waited for their jitter, or for that of one before them.
   const auto came = [&](std::int64_t until) {
-    std::int64_t count = until / every - row.created_ms / every;
-    // Of the last ones some may still have waited for their jitter.
-    while (count > 0) {
-      const std::int64_t last = (row.created_ms / every + count) * every;
-      if (last + jitter_of(row.spec.name, last, row.spec.jitter_ms) <= until) break;
-      --count;
+    std::int64_t count = 0;
+    for (std::int64_t at = (row.created_ms / every + 1) * every; at <= until; at += every, ++count) {
+      if (at + jitter_of(row.spec.name, at, row.spec.jitter_ms) > until) break;
     }
     return count;
   };
