@@ -1,10 +1,13 @@
 #include "common/model/time_zone.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <string>
 
 #include "common/model/limits.h"
@@ -14,6 +17,7 @@ namespace {
 
 constexpr std::string_view kDatabase = "/usr/share/zoneinfo/";
 constexpr std::size_t kFileBytes = 256U << 10;
+constexpr std::size_t kKnownZones = 600;  // more than the database has, without its aliases
 // Clocks differ from UTC by less than 26 hours (RFC 9636), so from themselves at another time by less
 // than 52.
 constexpr std::int64_t kMostOffsetS = 26LL * 3600;
@@ -35,8 +39,21 @@ bool is_zone_name(std::string_view name) {
   return true;
 }
 
-std::optional<ZoneData> read_zone(std::string_view name) {
-  std::ifstream file(std::string(kDatabase) + std::string(name), std::ios::binary);
+// What changes when the file is replaced, as by an update of the database.
+struct FileMark {
+  ino_t inode = 0;
+  std::int64_t modified_ns = 0;
+  bool operator==(const FileMark&) const = default;
+};
+
+FileMark mark_of(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return {};
+  return {info.st_ino, static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec};
+}
+
+std::optional<ZoneData> read_zone(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
   std::string bytes(kFileBytes, '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -67,9 +84,19 @@ Result<TimeZone> TimeZone::load(std::string_view name) {
     utc.rule_from_s = kLeast;
     return TimeZone(std::move(utc));
   }
-  auto data = is_zone_name(name) ? read_zone(name) : std::nullopt;
+  if (!is_zone_name(name)) return unknown_zone(name);
+  const std::string path = std::string(kDatabase) + std::string(name);
+  const FileMark mark = mark_of(path);
+  // Sixty thousand schedules that fire in one second name few zones.
+  thread_local std::map<std::string, std::pair<FileMark, TimeZone>, std::less<>> known;
+  if (const auto at = known.find(name); at != known.end() && at->second.first == mark)
+    return at->second.second;
+  auto data = read_zone(path);
   if (!data) return unknown_zone(name);
-  return TimeZone(std::move(*data));
+  TimeZone zone(std::move(*data));
+  if (known.size() >= kKnownZones) known.clear();
+  known.insert_or_assign(std::string(name), std::pair{mark, zone});
+  return zone;
 }
 
 bool known_time_zone(std::string_view name) { return TimeZone::load(name).ok(); }

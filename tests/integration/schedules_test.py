@@ -119,7 +119,7 @@ class Killed(TestCase):
                                                             catch_up=catch_up))
         for _ in range(4):
             time.sleep(0.8)
-            cluster.kill_server()
+            cluster.server.kill()
             cluster.start_server()
         time.sleep(0.5)
         for number in range(20):

@@ -63,8 +63,8 @@ Result<std::vector<ScheduleRow>> Reader::schedules(std::int64_t after, int limit
   return rows;
 }
 
-Result<std::vector<Reader::ScheduleVersion>> Reader::schedule_versions(const std::string& name, std::int64_t below,
-                                                                       int) {
+Result<std::vector<Reader::ScheduleVersion>> Reader::schedule_versions(const std::string& name,
+                                                                       std::int64_t below, int) {
   const auto row = schedule(name);
   if (!row) return row.error();
   std::vector<ScheduleVersion> versions;
