@@ -34,7 +34,9 @@ void World::bulk_answered(const BulkFacts& asked, const Answer& answer) {
 // What was accepted before it began has ended when it is done, unless it was redriven since.
 void World::watch_bulk() {
   Store& store = server_->store();
-  for (auto& [operation, facts] : bulk_) {
+  for (auto& entry : bulk_) {
+    const CommandId operation = entry.first;
+    BulkFacts& facts = entry.second;
     if (facts.done) continue;
     const auto row = store.operation(operation);
     if (!row) throw Violation{"I1: " + format_operation_id(operation) + " was accepted and is lost"};
