@@ -8,14 +8,22 @@ from strike import Missed, hold
 QUEUE = "default"
 
 
+def act_on_live(api, method, path, body=None):
+    """Another fault of this round may have cut the agent off: then this one does not strike."""
+    answer = api.ask(method, path, body)
+    if answer.status != 200:
+        raise Missed(f"{path}: {answer!r}")
+
+
 def drain_and_resume(strike):
     """By the API: the agent lives on."""
     name, api = strike.agent(), strike.world.direct
     strike.pulse = False
-    api.post(f"/v1/agents/{name}/drain")
+    act_on_live(api, "POST", f"/v1/agents/{name}/drain")
     strike.client.burst(60)
     yield hold(strike, 0.1, 0.6)
-    api.post(f"/v1/agents/{name}/resume")
+    # Another fault of this round may still keep it away: then it takes part again before the next one (all_held).
+    api.ask("POST", f"/v1/agents/{name}/resume")
 
 
 def pin(strike):
@@ -23,7 +31,7 @@ def pin(strike):
     name, api = strike.agent(), strike.world.direct
     shards = strike.rng.sample(range(16), 8)
     for shard in shards:
-        api.want(200, "PUT", f"/v1/shards/{shard}/agent", {"agent": name})
+        act_on_live(api, "PUT", f"/v1/shards/{shard}/agent", {"agent": name})
     yield hold(strike, 0.1, 0.6)
     for shard in shards:
         api.want(200, "DELETE", f"/v1/shards/{shard}/agent")

