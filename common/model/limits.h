@@ -75,6 +75,11 @@ inline constexpr milliseconds kQueuedSuspect{
     2000};  // queued longer than this without a permit: look at the queue
 inline constexpr int kSweepRows = 1000;
 inline constexpr std::int64_t kSchedules = 1'000'000;
+inline constexpr std::size_t kDependsOn = 1000;     // ids that one command waits for
+inline constexpr std::int64_t kDependants = 10'000;  // commands that wait for one
+inline constexpr std::size_t kWorkflowNodes = 10'000;
+inline constexpr std::size_t kWorkflowEdges = 100'000;
+inline constexpr std::size_t kWorkflowDepth = 1000;
 inline constexpr int kOperationRows = 200;    // changed in one step of an operation …
 inline constexpr int kOperationLooks = 2000;  // … of so many looked at
 inline constexpr milliseconds kOperationPause{5};

@@ -111,6 +111,10 @@ bool read_schedule_filter(ListRequest& list, const std::string& value) {
   list.filter.schedule = value;
   return is_plain_name(value, limits::kTypeBytes);
 }
+bool read_workflow_filter(ListRequest& list, const std::string& value) {
+  list.filter.workflow = parse_workflow_id(value);
+  return list.filter.workflow.has_value();
+}
 bool read_due_before(ListRequest& list, const std::string& value) {
   list.filter.due_before_ms = parse_instant(value);
   return list.filter.due_before_ms.has_value();
@@ -142,6 +146,7 @@ constexpr std::array kParameters = {
     ParameterRule{"key", &read_key_filter, "key must have 1 to 256 bytes and no control characters"},
     ParameterRule{"schedule", &read_schedule_filter,
                   "schedule must be 1 to 128 characters of [A-Za-z0-9._-]"},
+    ParameterRule{"workflow", &read_workflow_filter, "workflow is not the id of a workflow"},
     ParameterRule{"due_before", &read_due_before, "due_before must be an RFC 3339 instant"},
     ParameterRule{"due_after", &read_due_after, "due_after must be an RFC 3339 instant"},
     ParameterRule{"limit", &read_limit, "limit must be a whole number from 1 to 1000"},
@@ -165,7 +170,7 @@ void read_parameter(ListRequest& list, const std::string& name, const std::strin
     if (!rule.read(list, value)) complaints.add("", std::string(rule.complaint));
     return;
   }
-  complaints.add("", name + " is not supported by this version");  // workflow
+  complaints.add("", name + ": unknown query parameter");
 }
 
 // Appends the items; answers where the next page begins.  Payloads may be large: a page is read in pieces and

@@ -62,6 +62,7 @@ void Engine::load(Moment now) {
   next_fire_ms_ = store_.next_wake_ms().value_or(INT64_MAX);
   schedules_ = store_.schedule_count();
   open_fires_ = store_.open_fire_count();
+  open_workflows_ = DULY_PLANTED("workflow.open") ? 0 : store_.open_workflow_count();
   load_operations();
   stats_.generation = store_.generation();
 }
@@ -75,6 +76,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   for (Input& input : inputs) apply(input);
   fire_schedules();
   step_operations();
+  settle_dependants();
   rebalance();
   hand_out();
   publish_dead_letters();
@@ -113,6 +115,8 @@ ReplyTo Engine::reply_of(const Input& input) {
       [](const auto& i) -> ReplyTo {
         if constexpr (requires { i.reply; }) {
           return i.reply;
+        } else if constexpr (requires { i.work.reply; }) {
+          return i.work.reply;
         } else {
           return 0;
         }

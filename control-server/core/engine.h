@@ -131,6 +131,8 @@ class Engine {
   void apply(Input& input);
   void keep_waits(const std::vector<Input>& inputs);
   void on(Submit& input);
+  void on(SubmitWorkflow& input);
+  void on(ChangeWorkflow& input);
   void on(CancelCommand& input);
   void on(RedriveCommand& input);
   void on(RescheduleCommand& input);
@@ -177,7 +179,8 @@ class Engine {
   // When `spec` would bring a queue or a type too many.
   std::optional<Problem> refuse_names(const CommandSpec& spec) const;
   std::optional<Problem> refuse_expired(const CommandSpec& spec, std::size_t index) const;
-  CommandId accept(const NewCommand& command);
+  // With `unmet` parents that have not succeeded it waits for them.
+  CommandId accept(const NewCommand& command, std::int64_t unmet = 0);
   QueueNumber ensure_queue(const std::string& name);
 
   // ---- steps of a life
@@ -214,6 +217,23 @@ class Engine {
   void forget_running(CommandId id);
   void release_key(std::int64_t key_hash);
   void end_waits(CommandId id);
+
+  // ---- workflows and dependencies (engine_workflows.cpp)
+  // ----------------------------------------------------------------------------------------
+  std::optional<Problem> refuse_parents(const CommandSpec& spec, std::size_t index);
+  CommandId accept_dependent(const NewCommand& command);
+  CommandId accept_workflow(const SubmitWorkflow& input);
+  void settle_dependants();
+  void parent_ended(StateRow child, const StateRow& parent);
+  void release(StateRow& row);
+  Status fill_payload(const StateRow& row);
+  void node_ended(const StateRow& row);
+  void node_reopened(CommandId id);
+  void stop_workflow(CommandId id);
+  void cancel_workflow(WorkflowRow& row, const ChangeWorkflow& input);
+  void retry_workflow(WorkflowRow& row, const ChangeWorkflow& input);
+  bool take_up(CommandId id, const Actor& who);
+  void revive(StateRow& row, const Actor& who);
 
   // ---- schedules (engine_schedules.cpp)
   // ----------------------------------------------------------------------------------------
@@ -344,6 +364,10 @@ class Engine {
   std::int64_t next_fire_ms_ = INT64_MAX;  // of any schedule
   std::int64_t schedules_ = 0;
   std::int64_t open_fires_ = 0;  // commands of schedules that have not ended
+
+  std::int64_t open_workflows_ = 0;
+  std::vector<CommandId> ended_;             // in this batch, while somebody waits
+  std::vector<CommandId> stopped_workflows_;  // in this batch: what is left of them is to be cancelled
 
   StatsSnapshot stats_;
   struct Second {

@@ -287,6 +287,10 @@ void Engine::expire(StateRow& row) {
   ++stats_.expired;
   store_.append_event(row.id, now_ms(), "expired", "server",
                       "not started by " + format_instant(row.expires_ms));
+  if (row.state == State::waiting) {
+    store_.remove_unmet(row.id);
+    store_.move(row, Move::release);
+  }
   end(row, Move::expire);
 }
 
@@ -300,6 +304,8 @@ void Engine::end(StateRow& row, Move how) {
   end_waits(row.id);
   release_key(row.key_hash);
   close_fire(row.id);
+  if (store_.count(State::waiting) > 0) ended_.push_back(row.id);
+  if (open_workflows_ > 0) node_ended(row);
 }
 
 // ---- bookkeeping

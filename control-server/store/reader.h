@@ -42,6 +42,8 @@ struct CommandView {
   int max_attempts = 0;  // the highest attempt number allowed now
   int shard = 0;
   std::string schedule;  // that made it; empty = none
+  CommandId workflow;    // 0 = none
+  std::string node;      // its name in the workflow
   std::int64_t created_at_ms = 0;
   std::optional<std::int64_t> finished_at_ms;
   Bytes result;       // JSON text; null = none
@@ -55,6 +57,7 @@ struct CommandView {
 struct CommandFilter {
   std::optional<State> state;
   std::string type, queue, key, schedule;                   // empty = any
+  std::optional<CommandId> workflow;
   std::vector<std::pair<std::string, std::string>> labels;  // all must match
   std::optional<std::int64_t> due_before_ms, due_after_ms;  // exclusive
 };
@@ -78,6 +81,26 @@ class Reader {
     std::string who, what, subject, detail;
   };
   Result<std::vector<AuditRow>> audit(std::int64_t below, int limit);
+
+  // ---- workflows (reader_workflows.cpp)
+  // --------------------------------------------------------------------------------------------
+  struct WorkflowNode {
+    CommandId id;
+    std::string name;
+    State state = State::waiting;
+    int attempt = 0;
+    std::int64_t due_at_ms = 0;
+    std::optional<std::int64_t> finished_at_ms;
+    std::vector<std::size_t> parents;  // indexes of nodes before this one
+  };
+  struct WorkflowView {
+    WorkflowRow row;
+    std::vector<WorkflowNode> nodes;  // parents before children
+  };
+  // not_found when there is none.
+  Result<WorkflowView> workflow(CommandId id);
+  // Newest first, below `below`; of one state, or of all.
+  Result<std::vector<WorkflowRow>> workflows(std::optional<WorkflowState> state, CommandId below, int limit);
 
   // ---- schedules (reader_schedules.cpp)
   // --------------------------------------------------------------------------------------------

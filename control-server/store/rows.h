@@ -9,6 +9,7 @@
 #include "common/model/command.h"
 #include "common/model/schedule.h"
 #include "common/model/state_table.h"
+#include "common/model/workflow.h"
 
 namespace duly {
 
@@ -146,6 +147,35 @@ struct ScheduleRow {
   }
 };
 enum class FireKind : std::uint8_t { timetable = 0, by_hand = 1 };
+
+// Why what is left of a workflow is being cancelled.  The numbers are stored.
+enum class Stopped : std::uint8_t { no = 0, by_failure = 1, by_hand = 2 };
+
+struct WorkflowRow {
+  CommandId id;  // of the same source as those of commands
+  std::string name;
+  OnFailure on_failure = OnFailure::cancel_rest;
+  WorkflowState state = WorkflowState::running;
+  Stopped stopped = Stopped::no;
+  std::int64_t total = 0;
+  std::int64_t open = 0;    // not ended
+  std::int64_t failed = 0;  // ended, and not in success
+  std::int64_t created_ms = 0, finished_ms = 0;
+};
+
+// Whether a payload takes the results of others.  The numbers are stored.
+enum class Fills : std::uint8_t { never = 0, when_released = 1, done = 2 };
+
+struct NodeRow {
+  CommandId command;
+  CommandId workflow;
+  std::string name;
+  Fills fills = Fills::never;
+};
+
+// "wf_" and the 13 characters of a command's id.
+std::string format_workflow_id(CommandId id);
+std::optional<CommandId> parse_workflow_id(std::string_view text);
 
 // A scheduled command as the ready window needs it.
 struct ReadyRow {

@@ -80,7 +80,7 @@ class Store {
 
   // ---- commands
   // ----------------------------------------------------------------------------------------------
-  // Of commands and operations.
+  // Of commands, operations and workflows.
   CommandId last_id();
   void insert(const StateRow& row, const CommandSpec& spec, std::int64_t created_ms);
   std::optional<StateRow> find(CommandId id);
@@ -166,6 +166,32 @@ class Store {
   std::optional<std::int64_t> schedule_of(CommandId command);
   // For oracles.
   void each_fire(const std::function<void(std::int64_t, std::int64_t, FireKind, CommandId)>& visit);
+
+  // ---- workflows and dependencies (workflow_store.cpp)
+  // ----------------------------------------------------------------------------------------
+  void insert_workflow(const WorkflowRow& row);
+  void update_workflow(const WorkflowRow& row);
+  std::optional<WorkflowRow> workflow(CommandId id);
+  std::int64_t open_workflow_count();
+  void insert_node(const NodeRow& row);
+  // The node that a command is, if it is one.
+  std::optional<NodeRow> node(CommandId command);
+  // In the order of their ids, which is one in which parents come first.
+  std::vector<CommandId> nodes(CommandId workflow);
+  void put_filled_payload(CommandId command, const std::string& payload);
+  void insert_edge(CommandId parent, CommandId child);
+  [[nodiscard]] bool room_for_child(CommandId parent);
+  std::vector<CommandId> parents(CommandId child);
+  std::vector<CommandId> waiting_children(CommandId parent);
+  // The result of a parent of `child`, by its name in the workflow; "null" when it gave none.
+  std::string parent_result(CommandId child, const std::string& name);
+  // A waiting command has so many parents that have not succeeded.
+  void put_unmet(CommandId command, std::int64_t parents);
+  // One of them has; how many are left.
+  std::int64_t met_one(CommandId command);
+  void remove_unmet(CommandId command);
+  // For oracles: workflows by id.
+  void each_workflow(const std::function<void(const WorkflowRow&)>& visit);
 
   // ---- shards, dead letters, counters
   // ------------------------------------------------------------------------
