@@ -49,7 +49,8 @@ void Engine::load_operations() {
       end_operation(row, OperationState::failed, "server");
       continue;
     }
-    operations_.emplace(row.id, Operation{std::move(row), std::move(*filter)});
+    const CommandId id = row.id;
+    operations_.emplace(id, Operation{std::move(row), std::move(*filter)});
   }
 }
 
@@ -75,7 +76,8 @@ void Engine::on(StartOperation& input) {
   store_.append_audit(now_ms(), input.actor, "commands." + std::string(name_of(row.kind)),
                       format_operation_id(row.id), row.dry_run ? "dry run " + row.filter : row.filter);
   answer(input.reply, JsonBody{202, operation_json(row)});
-  operations_.emplace(row.id, std::move(operation));
+  const CommandId id = row.id;
+  operations_.emplace(id, std::move(operation));
 }
 
 void Engine::on(StopOperation& input) {
