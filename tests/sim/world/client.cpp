@@ -59,7 +59,10 @@ void World::submit_some() {
   if (to_submit_ <= 0 || healing_) return;
   std::vector<NewCommand> commands;
   const std::int64_t count = rng_.chance(0.7) ? 1 : rng_.between(2, 8);
-  for (std::int64_t i = 0; i < count; ++i) commands.push_back(draw_command());
+  for (std::int64_t i = 0; i < count; ++i) {
+    commands.push_back(draw_command());
+    add_parents(commands.back());
+  }
   to_submit_ -= static_cast<int>(count);
   if (std::exchange(sync_fails_with_submit_, false)) disk_.fail_syncs(1);
   const ReplyTo reply = next_reply_++;
@@ -128,6 +131,7 @@ void World::answered(const Answer& answer) {
     const auto* problem = std::get_if<Problem>(&answer.what);
     return schedule_answered(request, problem != nullptr ? problem->status : 0);
   }
+  if (request.action == "workflow") return workflow_answered(request, answer);
   if (request.action == "limits") return limits_answered(request.queue, request.limits, answer);
   if (request.action == "bulk") return bulk_answered(request.bulk, answer);
   if (const auto* submitted = std::get_if<Submitted>(&answer.what)) {
@@ -140,6 +144,8 @@ void World::answered(const Answer& answer) {
       if (facts_.accepted.emplace(id, request.commands[i].spec.on_lost).second) {
         ++counts_.accepted;
         some_.push_back(id);
+        const auto& parents = request.commands[i].spec.depends_on;
+        if (!parents.empty()) facts_.parents[id] = parents;
       }
     }
     return;
