@@ -75,6 +75,8 @@ inline constexpr milliseconds kQueuedSuspect{
     2000};  // queued longer than this without a permit: look at the queue
 inline constexpr int kSweepRows = 1000;
 inline constexpr std::int64_t kSchedules = 1'000'000;
+inline constexpr std::size_t kMissing = 10'000;  // commands lost with an older generation that are listed
+inline constexpr int kRevisions = 20;               // payloads of one command that are kept
 inline constexpr std::size_t kDependsOn = 1000;     // ids that one command waits for
 inline constexpr std::int64_t kDependants = 10'000;  // commands that wait for one
 inline constexpr std::size_t kWorkflowNodes = 10'000;

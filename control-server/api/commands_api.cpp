@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/command_json.h"
 #include "control-server/api/cursor.h"
@@ -55,6 +56,46 @@ void change_command(Api& api, ApiCall&& call) {
   ask_and_show_command(api, call.respond, [id = *id](ReplyTo reply) {
     return Input(Change{reply, Actor(kApiActor), id});
   });
+}
+
+// Without a body, or with {"payload": …}: that one in the place of the one that failed.
+void redrive(Api& api, ApiCall&& call) {
+  const auto id = command_id_of(call);
+  if (!id) return;
+  const auto body = object_body(call, /*may_be_empty=*/true);
+  if (!body) return;
+  Complaints complaints;
+  refuse_unknown(*body, {"payload"}, complaints);
+  Bytes payload;
+  if (body->contains("payload")) {
+    const auto raw = raw_member(call.request.body, "payload");
+    DULY_ASSERT(raw);
+    if (raw->size() > limits::kPayloadBytes)
+      complaints.add_too_large("/payload", "is larger than " + std::to_string(limits::kPayloadBytes) + " bytes");
+    payload = make_bytes(std::string(*raw));
+  }
+  if (!complaints.empty()) return call.respond(complaints.response());
+  ask_and_show_command(api, call.respond, [id = *id, payload](ReplyTo reply) {
+    return Input(RedriveCommand{reply, Actor(kApiActor), id, payload});
+  });
+}
+
+void revisions(Api& api, ApiCall&& call) {
+  const auto id = command_id_of(call);
+  if (!id) return;
+  const auto items = api.reader.revisions(*id);
+  if (!items) return call.respond(reader_problem(items.error(), "command"));
+  std::string body = "{\"items\":[";
+  for (const Reader::Revision& item : *items) {
+    if (body.back() != '[') body += ',';
+    JsonObject object(body);
+    object.number("revision", item.revision);
+    object.instant("replaced_at", item.at_ms);
+    object.text("by", item.who);
+    object.raw("payload", item.payload);
+    object.end();
+  }
+  call.respond(json_response(200, body + "]}"));
 }
 
 void reschedule(Api& api, ApiCall&& call) {
@@ -223,7 +264,8 @@ std::vector<Route> commands_routes(Api& api) {
        {"state", "type", "queue", "key", "label.*", "due_before", "due_after", "schedule", "workflow",
         "limit", "cursor"}},
       {"POST", "/v1/commands/{id}/cancel", Role::operate, bind(&change_command<CancelCommand>), {}},
-      {"POST", "/v1/commands/{id}/retry", Role::operate, bind(&change_command<RedriveCommand>), {}},
+      {"POST", "/v1/commands/{id}/retry", Role::operate, bind(&redrive), {}},
+      {"GET", "/v1/commands/{id}/revisions", Role::read, bind(&revisions), {}},
       {"POST", "/v1/commands/{id}/reschedule", Role::operate, bind(&reschedule), {}},
       {"GET", "/v1/commands/{id}/explain", Role::read, bind(&explain), {}},
   };

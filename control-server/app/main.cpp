@@ -5,6 +5,7 @@
 #include "common/app/options.h"
 #include "common/app/signals.h"
 #include "common/base/log.h"
+#include "control-server/app/maintenance.h"
 #include "control-server/app/server.h"
 
 namespace {
@@ -61,6 +62,8 @@ duly::OptionTable table() {
       {"tls-key", OptionKind::text, "", "not in this version", "FILE"},
       {"tls-client-ca", OptionKind::text, "", "not in this version", "FILE"},
   };
+  t.max_arguments = 2;
+  t.argument_help = "[backup FILE | restore FILE]";
   return t;
 }
 
@@ -116,6 +119,7 @@ void configure_logging(const duly::Options& options) {
 int main(int argc, char** argv) {
   const duly::Options options = duly::parse_options_or_exit(table(), argc, argv);
   configure_logging(options);
+  if (!options.arguments().empty()) return duly::run_maintenance(options);
   duly::ServerConfig config = configuration(options);
   duly::AsioLoop loop;
   std::unique_ptr<duly::Server> server;

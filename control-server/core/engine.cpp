@@ -65,6 +65,7 @@ void Engine::load(Moment now) {
   open_workflows_ = DULY_PLANTED("workflow.open") ? 0 : store_.open_workflow_count();
   load_operations();
   stats_.generation = store_.generation();
+  restored_ = store_.restored();
 }
 
 Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
@@ -73,6 +74,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   count_own_pause();
   roll_rates();
   effects_.clear();
+  if (restored_) end_what_ran_before_restore();
   for (Input& input : inputs) apply(input);
   fire_schedules();
   step_operations();
@@ -94,6 +96,23 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   batch.effects = std::move(effects_);
   effects_.clear();
   return batch;
+}
+
+// What ran when the copy was made may have run to its end since: a person decides whether it is tried again.
+void Engine::end_what_ran_before_restore() {
+  restored_ = false;
+  store_.forget_restored();
+  for (StateRow& row : store_.running()) {
+    end_attempt(row, AttemptOutcome::lost, "the store was restored from a copy", nullptr);
+    die(row, DeadReason::restored);
+    store_.jump_attempts(row);
+  }
+}
+
+// Accepted after the copy was made that this store comes from: listed, so that somebody can look.
+void Engine::note_missing(CommandId id, const std::string& how) {
+  if (store_.generation() <= 1 || missing_.size() >= limits::kMissing || !missing_.insert(id).second) return;
+  store_.append_audit(now_ms(), "server", "command.missing", format_command_id(id), how);
 }
 
 // Of a batch that failed nothing may be told, but those who wait since earlier are still owed an answer.

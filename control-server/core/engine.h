@@ -129,6 +129,8 @@ class Engine {
   // --------------------------------------------------------------
   void load(Moment now);
   void apply(Input& input);
+  void end_what_ran_before_restore();
+  void note_missing(CommandId id, const std::string& how);
   void keep_waits(const std::vector<Input>& inputs);
   void on(Submit& input);
   void on(SubmitWorkflow& input);
@@ -365,6 +367,8 @@ class Engine {
   std::int64_t schedules_ = 0;
   std::int64_t open_fires_ = 0;  // commands of schedules that have not ended
 
+  bool restored_ = false;             // since the last start
+  std::set<CommandId> missing_;       // commands of an older generation that somebody still speaks of
   std::int64_t open_workflows_ = 0;
   std::vector<CommandId> ended_;             // in this batch, while somebody waits
   std::vector<CommandId> stopped_workflows_;  // in this batch: what is left of them is to be cancelled

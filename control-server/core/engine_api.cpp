@@ -181,7 +181,14 @@ void Engine::on(RedriveCommand& input) {
   if (row->state != State::dead)
     return answer(input.reply, conflict(in_state(row->state) + "; only a dead one can be redriven"));
   if (disk_low_) return answer(input.reply, no_space());
-  redrive(*row, input.actor, "");
+  if (input.payload) {
+    if (store_.revisions(row->id) >= limits::kRevisions) {
+      return answer(input.reply, conflict("its payload was replaced " + std::to_string(limits::kRevisions) +
+                                          " times; submit a new command"));
+    }
+    store_.replace_payload(row->id, input.payload, now_ms(), input.actor);
+  }
+  redrive(*row, input.actor, input.payload ? ", with another payload" : "");
   answer(input.reply, Done{input.id});
 }
 

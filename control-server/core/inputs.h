@@ -68,6 +68,7 @@ struct RedriveCommand {
   ReplyTo reply = 0;
   Actor actor;
   CommandId id;
+  Bytes payload = nullptr;  // in the place of the one that failed; null = the same again
 };
 struct RescheduleCommand {
   ReplyTo reply = 0;

@@ -107,6 +107,24 @@ void Store::update(const StateRow& row) {
   DULY_ASSERT(database_->failed() || changed == 1);
 }
 
+void Store::replace_payload(CommandId id, const Bytes& payload, std::int64_t at_ms, const std::string& who) {
+  const std::int64_t revision = revisions(id) + 1;
+  database_->begin();
+  database_
+      ->query("INSERT INTO revision (id, revision, at_ms, who, payload) SELECT id, ?, ?, ?, payload FROM command WHERE id = ?")
+      .bind(revision)
+      .bind(at_ms)
+      .bind(who)
+      .bind(id.value)
+      .run();
+  database_->query("UPDATE command SET payload = ? WHERE id = ?").bind_blob(*payload).bind(id.value).run();
+}
+
+int Store::revisions(CommandId id) {
+  Sql query = database_->query("SELECT count(*) FROM revision WHERE id = ?");
+  return query.bind(id.value).next() ? static_cast<int>(query.integer(0)) : 0;
+}
+
 void Store::append_attempt(const AttemptRow& row) {
   database_->begin();
   Sql query = database_->query(

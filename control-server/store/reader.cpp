@@ -256,6 +256,22 @@ Result<CommandPage> Reader::list(const CommandFilter& filter, std::optional<Comm
   return page;
 }
 
+Result<std::vector<Reader::Revision>> Reader::revisions(CommandId id) {
+  std::vector<Revision> items;
+  bool known = false;
+  {
+    Sql command = database().query("SELECT 1 FROM state WHERE id = ?");
+    known = command.bind(id.value).next();
+    Sql query =
+        database().query("SELECT revision, at_ms, who, payload FROM revision WHERE id = ? ORDER BY revision");
+    query.bind(id.value);
+    while (query.next()) items.push_back({query.integer(0), query.integer(1), query.text(2), query.text(3)});
+  }
+  if (const Status read = end_read(); !read) return read.error();
+  if (!known) return Error{Errc::not_found, "there is no such command"};
+  return items;
+}
+
 Result<std::vector<Reader::AuditRow>> Reader::audit(std::int64_t below, int limit) {
   std::vector<AuditRow> rows;
   {

@@ -49,7 +49,7 @@ struct CommandView {
   Bytes result;       // JSON text; null = none
   std::string error;  // of the last ended attempt, or the reason of the end
   std::string
-      reason;  // of a dead command: "attempts_exhausted", "not_retryable", "lost", "poison"; else empty
+      reason;  // of a dead command: "attempts_exhausted", "not_retryable", "lost", "poison", "restored"; else empty
   std::vector<AttemptView> attempts;
   std::vector<EventView> events;
 };
@@ -74,6 +74,13 @@ class Reader {
   // not_found when there is no such command.
   Result<CommandView> command(CommandId id);
   Result<CommandPage> list(const CommandFilter& filter, std::optional<CommandId> below, int limit);
+  struct Revision {
+    std::int64_t revision = 0, at_ms = 0;  // and when it was replaced
+    std::string who;
+    std::string payload;
+  };
+  // Payloads that were replaced, the oldest first: at most limits::kRevisions.  not_found as command().
+  Result<std::vector<Revision>> revisions(CommandId id);
   // Audit rows, newest first, below `below` (0 = from the newest).
   struct AuditRow {
     std::int64_t sequence = 0;

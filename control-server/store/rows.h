@@ -29,7 +29,8 @@ enum class DeadReason : std::uint8_t {
   attempts_exhausted = 1,
   not_retryable = 2,
   lost = 3,
-  poison = 4
+  poison = 4,
+  restored = 5  // it was running when the copy was made that the store was restored from
 };
 constexpr std::string_view name_of(DeadReason reason) {
   switch (reason) {
@@ -38,6 +39,7 @@ constexpr std::string_view name_of(DeadReason reason) {
     case DeadReason::not_retryable: return "not_retryable";
     case DeadReason::lost: return "lost";
     case DeadReason::poison: return "poison";
+    case DeadReason::restored: return "restored";
   }
   return "";
 }

@@ -136,6 +136,9 @@ CREATE TABLE edge (parent INTEGER NOT NULL, child INTEGER NOT NULL, PRIMARY KEY 
 CREATE INDEX edge_child ON edge (child, parent);
 -- Of every waiting command: how many of its parents have not succeeded yet.
 CREATE TABLE unmet (command INTEGER PRIMARY KEY, parents INTEGER NOT NULL CHECK (parents > 0));
+-- Payloads that were replaced when a dead command was redriven.
+CREATE TABLE revision (id INTEGER NOT NULL, revision INTEGER NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL,
+                       payload BLOB NOT NULL, PRIMARY KEY (id, revision));
 )sql"};
 
 }  // namespace duly

@@ -25,6 +25,7 @@
 namespace duly {
 
 class Database;
+struct RestoreReport;
 
 struct StoreOptions {
   std::string path;
@@ -48,6 +49,15 @@ class Store {
 
   [[nodiscard]] int shards() const { return shards_; }
   [[nodiscard]] std::int64_t generation() const { return generation_; }
+
+  // ---- restoring (generation.cpp)
+  // --------------------------------------------------------------------------------------------
+  // What was put back from a copy begins anew (store/backup.h).  Commits.
+  Result<RestoreReport> begin_generation(std::int64_t now_ms);
+  // Whether that has happened, and what was running then has not been ended yet.
+  [[nodiscard]] bool restored();
+  void forget_restored();
+  void jump_attempts(StateRow& row);
 
   // ---- transaction
   // -------------------------------------------------------------------------------------------
@@ -90,6 +100,10 @@ class Store {
   void move(StateRow& row, Move move);
   // Writes `row` without a move (a mark that came after the permit, a republish, a reschedule).
   void update(const StateRow& row);
+  // Puts another payload in the place of the present one, which is kept.
+  void replace_payload(CommandId id, const Bytes& payload, std::int64_t at_ms, const std::string& who);
+  // How many payloads were replaced.
+  int revisions(CommandId id);
   void append_attempt(const AttemptRow& row);
   void append_event(CommandId id, std::int64_t at_ms, const char* kind, const std::string& who,
                     const std::string& detail);

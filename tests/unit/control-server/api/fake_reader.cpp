@@ -41,6 +41,11 @@ Result<CommandPage> Reader::list(const CommandFilter& filter, std::optional<Comm
   return page;
 }
 
+Result<std::vector<Reader::Revision>> Reader::revisions(CommandId id) {
+  if (!impl_->store->commands.contains(id)) return Error{Errc::not_found, "no such command"};
+  return std::vector<Revision>{{1, 5, "api", "{\"old\": 1.0}"}};
+}
+
 Result<std::vector<Reader::AuditRow>> Reader::audit(std::int64_t below, int limit) {
   std::vector<AuditRow> rows;
   for (std::int64_t i = below == 0 ? 5 : below - 1; i > 0 && static_cast<int>(rows.size()) < limit; --i) {
