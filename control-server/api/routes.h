@@ -15,6 +15,7 @@ std::vector<Route> queues_routes(Api& api);
 std::vector<Route> schedules_routes(Api& api);
 std::vector<Route> workflows_routes(Api& api);
 std::vector<Route> agents_routes(Api& api);
+std::vector<Route> clock_routes(Api& api);
 std::vector<Route> crash_routes(Api& api);
 std::vector<Route> operations_routes(Api& api);
 

@@ -39,6 +39,15 @@ duly::OptionTable table() {
        "most commands of one queue that wait unstarted in the broker", "N", 1, 10'000'000},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"insecure", OptionKind::toggle, "false", "allow addresses beyond loopback without authentication"},
+      {"clock",
+       OptionKind::text,
+       "system",
+       "virtual: for tests, moved by POST /v1/clock/advance only",
+       "CLOCK",
+       INT64_MIN,
+       INT64_MAX,
+       {"system", "virtual"}},
+      {"clock-start", OptionKind::text, "", "where the virtual clock begins (RFC 3339); else now", "INSTANT"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
       {"log-format",
        OptionKind::text,
@@ -83,6 +92,17 @@ duly::HostPort address(const duly::Options& options, const char* flag) {
   return *parsed;
 }
 
+std::optional<std::int64_t> clock_start(const duly::Options& options) {
+  if (options.text("clock") != "virtual") {
+    if (options.given("clock-start")) leave(2, options.source("clock-start") + " needs --clock virtual");
+    return std::nullopt;
+  }
+  if (!options.given("clock-start")) return duly::to_ms(duly::machine_wall());
+  const auto start = duly::parse_instant(options.text("clock-start"));
+  if (!start) leave(2, options.source("clock-start") + " must be an RFC 3339 instant");
+  return start;
+}
+
 duly::ServerConfig configuration(const duly::Options& options) {
   for (const char* flag : {"api-keys", "agent-token-file", "tls-cert", "tls-key", "tls-client-ca"}) {
     if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
@@ -100,6 +120,7 @@ duly::ServerConfig configuration(const duly::Options& options) {
   config.engine.max_queued = options.integer("max-queued");
   config.fault_injection = options.on("fault-injection");
   config.any_host = !duly::is_loopback(config.http.host);
+  config.clock_start_ms = clock_start(options);
   config.drain = duly::milliseconds{options.integer("drain-ms")};
   return config;
 }

@@ -82,6 +82,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   rebalance();
   hand_out();
   publish_dead_letters();
+  answer_clock();
   stats_.committed_inputs += inputs.size();
   if (config_.before_commit) config_.before_commit();
   Batch batch;
@@ -96,6 +97,29 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   batch.effects = std::move(effects_);
   effects_.clear();
   return batch;
+}
+
+// For users' tests, on a clock that is moved by hand: all lanes are asked, which no other answer does.
+void Engine::answer_clock() {
+  if (clock_asked_.empty()) return;
+  ClockState state;
+  const auto consider = [&](std::int64_t at) {
+    if (at <= now_ms()) {
+      state.busy = true;
+    } else if (!state.next_ms || at < *state.next_ms) {
+      state.next_ms = at;
+    }
+  };
+  if (next_fire_ms_ != INT64_MAX) consider(next_fire_ms_);
+  if (const auto expiry = store_.next_expiry()) consider(*expiry);
+  for (const auto& [shard, queue] : store_.lanes()) {
+    if (const auto due = store_.next_due(shard, queue, {INT64_MIN, CommandId{0}})) consider(*due);
+    if (const auto later = store_.next_due(shard, queue, {now_ms() + 1, CommandId{0}})) consider(*later);
+  }
+  const bool anybody = !sessions_.empty() || !executors_.empty();
+  state.busy = anybody && (state.busy || !operations_.empty() || store_.count(State::queued) > 0 ||
+                           store_.count(State::running) > 0);
+  for (const ReplyTo reply : std::exchange(clock_asked_, {})) effects_.push_back(Answer{reply, state});
 }
 
 // What ran when the copy was made may have run to its end since: a person decides whether it is tried again.

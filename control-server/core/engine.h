@@ -34,6 +34,8 @@ struct EngineConfig {
   Duration lease_ttl = seconds{5};
   std::int64_t max_queued = 10'000;
   std::size_t lane_window = limits::kLaneWindow;
+  // How long before they are due commands are handed over.
+  Duration look_ahead = limits::kLookAhead;
   int operation_rows = limits::kOperationRows;  // changed in one step of an operation
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
@@ -130,6 +132,7 @@ class Engine {
   void load(Moment now);
   void apply(Input& input);
   void end_what_ran_before_restore();
+  void answer_clock();
   void note_missing(CommandId id, const std::string& how);
   void keep_waits(const std::vector<Input>& inputs);
   void on(Submit& input);
@@ -146,6 +149,7 @@ class Engine {
   void on(PinShard& input);
   void on(UnassignShard& input);
   void on(DrainAgent& input);
+  void on(AskClock& input) { clock_asked_.push_back(input.reply); }
   void on(CrashAgent& input);
   void on(Query& input);
   void on(PutSchedule& input);
@@ -367,6 +371,7 @@ class Engine {
   std::int64_t schedules_ = 0;
   std::int64_t open_fires_ = 0;  // commands of schedules that have not ended
 
+  std::vector<ReplyTo> clock_asked_;  // in this batch
   bool restored_ = false;             // since the last start
   std::set<CommandId> missing_;       // commands of an older generation that somebody still speaks of
   std::int64_t open_workflows_ = 0;

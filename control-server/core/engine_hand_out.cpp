@@ -31,7 +31,7 @@ void Engine::hand_out() {
 }
 
 void Engine::hand_out_to(Agent& agent) {
-  const std::int64_t until_ms = now_ms() + limits::kLookAhead.count();
+  const std::int64_t until_ms = now_ms() + to_ms(config_.look_ahead);
   std::vector<LaneKey> lanes;
   for (const auto& [key, lane] : window_.lanes()) {
     const ShardMap::Shard& shard = shards_.at(key.shard);
@@ -58,7 +58,7 @@ void Engine::hand_out_to(Agent& agent) {
 
 // Takes up to kLaneTurn commands of the lane; true when there may be more.
 bool Engine::fill(Agent& agent, LaneKey lane, Epoch epoch, HandOut& batch, std::size_t& bytes) {
-  const std::int64_t until_ms = now_ms() + limits::kLookAhead.count();
+  const std::int64_t until_ms = now_ms() + to_ms(config_.look_ahead);
   for (int turn = 0; turn < kLaneTurn; ++turn) {
     QueueInfo& info = queues_[lane.queue];
     if (agent.room <= 0 || info.paused || !limits_allow(lane.queue, info)) return false;

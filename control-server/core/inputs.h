@@ -125,6 +125,10 @@ struct DrainAgent {
   std::string agent;
   bool drain = true;  // false = resume
 };
+// Where time stands for those who move it by hand: answered with a ClockState when the batch is done.
+struct AskClock {
+  ReplyTo reply = 0;
+};
 struct CrashAgent {
   ReplyTo reply = 0;
   Actor actor;
@@ -228,7 +232,7 @@ struct EnsureQueues {};
 
 using Input = std::variant<Submit, SubmitWorkflow, ChangeWorkflow, CancelCommand, RedriveCommand, RescheduleCommand, AwaitEnd, ForgetWait,
                            PutQueue, StartOperation, StopOperation, PinShard, UnassignShard, DrainAgent,
-                           CrashAgent, Query, PutSchedule, ChangeSchedule, BackfillSchedule, HttpBegin,
+                           AskClock, CrashAgent, Query, PutSchedule, ChangeSchedule, BackfillSchedule, HttpBegin,
                            HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState, QueueInspected,
                            DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
 

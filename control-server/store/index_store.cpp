@@ -70,6 +70,14 @@ std::vector<StateRow> Store::queued(QueueNumber queue, std::int64_t before_ms, s
   return rows;
 }
 
+std::optional<std::int64_t> Store::next_expiry() {
+  Sql query = database_->query(
+      "SELECT expires_ms FROM state WHERE expires_ms IS NOT NULL AND state IN (0, 1, 2) ORDER BY expires_ms "
+      "LIMIT 1");
+  if (!query.next()) return std::nullopt;
+  return query.integer(0);
+}
+
 std::vector<CommandId> Store::expiring(std::int64_t now_ms, std::size_t most) {
   std::vector<CommandId> ids;
   Sql query = database_->query(

@@ -122,6 +122,8 @@ class Store {
   std::vector<StateRow> running();
   // Queued before `before_ms` in this queue, oldest id first, after `after`.
   std::vector<StateRow> queued(QueueNumber queue, std::int64_t before_ms, std::size_t most);
+  // Of those that have not started.
+  std::optional<std::int64_t> next_expiry();
   std::vector<CommandId> expiring(std::int64_t now_ms, std::size_t most);
   // Of the live commands of one key: the first in order, and whether one is queued or running.
   std::optional<StateRow> key_head(std::int64_t key_hash);

@@ -41,18 +41,18 @@ class Backup(TestCase):
         cluster = self.new_cluster().start_server()
         cluster.start_agents("a-1", "a-2")
         api = cluster.api
-        done = api.submit(cluster.append("before"))
+        done = api.submit(**cluster.append("before"))
         api.ended(done["id"])
-        long = api.submit({"type": "builtin.sleep", "payload": {"ms": 6000}})
+        long = api.submit("builtin.sleep", {"ms": 6000})
         self.wait("it runs", lambda: api.command(long["id"])["state"] == "running")
-        held = [api.submit(cluster.append(f"held {n}", queue="held")) for n in range(20)]
+        held = [api.submit(**cluster.append(f"held {n}", queue="held")) for n in range(20)]
         self.wait("they are queued", lambda: all(api.command(one["id"])["state"] == "queued" for one in held))
-        later = api.submit(cluster.append("later", delay_ms=4000))
+        later = api.submit(**cluster.append("later", delay_ms=4000))
         copy = os.path.join(cluster.folder, "copy.db")
         # Under load: what the copy has of it is whole, and nothing of it is told twice.
-        load = [api.submit(cluster.append(f"load {n}")) for n in range(50)]
+        load = [api.submit(**cluster.append(f"load {n}")) for n in range(50)]
         self.assertEqual(maintain(cluster, "backup", copy).returncode, 0)
-        lost = [api.submit(cluster.append(f"lost {n}", queue="held")) for n in range(5)]
+        lost = [api.submit(**cluster.append(f"lost {n}", queue="held")) for n in range(5)]
         self.wait("they are queued", lambda: all(api.command(one["id"])["state"] == "queued" for one in lost))
         for one in load:
             api.ended(one["id"])
