@@ -68,6 +68,8 @@ inline constexpr std::size_t kLaneWindow = 1024;        // commands of one (shar
 inline constexpr std::size_t kHandOutItems = 512;       // in one frame
 inline constexpr std::size_t kHandOutBytes = 4U << 20;  // payload in one frame
 inline constexpr std::size_t kBodyCacheBytes = 32U << 20;
+inline constexpr milliseconds kAgeing{10'000};     // of waiting count as one level of priority
+inline constexpr int kKeyRefusals = 2000;          // looked at in one batch that are not the first of their key
 inline constexpr milliseconds kLookAhead{200};     // handed over this long before due
 inline constexpr milliseconds kLoadHorizon{2000};  // loaded into memory this long before due
 inline constexpr int kPoisonLosses = 3;            // executors lost in a row

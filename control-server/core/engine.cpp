@@ -47,7 +47,7 @@ Engine::Engine(Store& store, EngineConfig config, Moment now)
 void Engine::load(Moment now) {
   now_.mono = now.mono;
   now_.wall = std::max(now_.wall, now.wall);
-  for (const auto& [shard, queue] : store_.lanes()) window_.open_unknown(LaneKey{shard, queue});
+  for (const LaneKey& lane : store_.lanes()) window_.open_unknown(lane);
   load_queues();
   for (const StateRow& row : store_.running()) {
     const auto body = store_.body(row.id);
@@ -112,9 +112,9 @@ void Engine::answer_clock() {
   };
   if (next_fire_ms_ != INT64_MAX) consider(next_fire_ms_);
   if (const auto expiry = store_.next_expiry()) consider(*expiry);
-  for (const auto& [shard, queue] : store_.lanes()) {
-    if (const auto due = store_.next_due(shard, queue, {INT64_MIN, CommandId{0}})) consider(*due);
-    if (const auto later = store_.next_due(shard, queue, {now_ms() + 1, CommandId{0}})) consider(*later);
+  for (const LaneKey& lane : store_.lanes()) {
+    if (const auto due = store_.next_due(lane, {INT64_MIN, CommandId{0}})) consider(*due);
+    if (const auto later = store_.next_due(lane, {now_ms() + 1, CommandId{0}})) consider(*later);
   }
   const bool anybody = !sessions_.empty() || !executors_.empty();
   state.busy = anybody && (state.busy || !operations_.empty() || store_.count(State::queued) > 0 ||
@@ -172,6 +172,7 @@ MonoTime Engine::next_wakeup(Moment now) const {
   if (!wait_deadlines_.empty()) next = std::min(next, wait_deadlines_.begin()->first);
   if (!operations_.empty()) next = std::min(next, next_operation_);
   if (rate_frees_) next = std::min(next, *rate_frees_);
+  if (key_refusals_ >= limits::kKeyRefusals) next = now.mono;  // the rest of the lane is still to be looked at
   const auto lane_open = [this](LaneKey lane) {
     return shards_.at(lane.shard).phase == ShardMap::Phase::held;
   };
@@ -299,7 +300,7 @@ void Engine::on(QueueInspected& input) {
         row.id,    row.due_ms,  row.priority, row.next_attempt(), row.base_attempt + row.max_attempts,
         row.token, row.key_hash};
     if (info.gate.limited()) info.gate.held_back.insert(row.id);
-    if (window_.add_republish(LaneKey{row.shard, row.queue}, ready, now_ms())) ++again;
+    if (window_.add_republish(lane_of(row), ready, now_ms())) ++again;
   }
   if (again == 0) return;
   stats_.republished += static_cast<std::uint64_t>(again);

@@ -78,7 +78,7 @@ class Engine {
     std::int64_t connected_ms = 0, heartbeat_ms = 0;
     std::int64_t room = 0;  // credit left
     Heartbeat last;
-    LaneKey cursor;  // the lane that was served last
+    std::pair<ShardId, QueueNumber> cursor;  // that was served last
   };
   struct AgentRecord {  // by name; outlives the session
     bool draining = false;
@@ -261,8 +261,8 @@ class Engine {
   // -------------------------------------------------------------------------------------------
   void hand_out();
   void hand_out_to(Agent& agent);
-  bool fill(Agent& agent, LaneKey lane, Epoch epoch, HandOut& batch, std::size_t& bytes);
-  std::optional<HandOutItem> prepare(const WindowEntry& entry, LaneKey lane, Epoch epoch);
+  bool fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch, std::size_t& bytes);
+  std::optional<HandOutItem> prepare(const WindowEntry& entry, ShardId shard, Epoch epoch);
   bool key_allows(const WindowEntry& entry);
   [[nodiscard]] bool queue_open(QueueNumber queue) const;
 
@@ -387,6 +387,7 @@ class Engine {
   std::int64_t current_second_ = 0;
   MonoTime started_{};
   MonoTime next_sweep_{};
+  int key_refusals_ = 0;                    // in the last round of handing out
   SessionId last_served_;               // of handing out
   std::optional<MonoTime> rate_frees_;  // when a rate that held up the last round of handing out has room
   bool rebalance_needed_ = true;

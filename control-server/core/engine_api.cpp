@@ -221,7 +221,7 @@ void Engine::on(RescheduleCommand& input) {
   store_.append_event(row->id, now_ms(), "rescheduled", input.actor,
                       format_instant(row->due_ms) + " to " + format_instant(input.due_at_ms));
   forget_hand_out(row->id);
-  window_.remove(LaneKey{row->shard, row->queue}, row->id);
+  window_.remove(lane_of(*row), row->id);
   if (!DULY_PLANTED("reschedule.token"))
     row->token = Token{row->token.value + 1};  // a message already published must no longer start it
   row->due_ms = input.due_at_ms;

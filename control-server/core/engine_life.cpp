@@ -98,7 +98,7 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
     row->publisher = handed->second.publisher;
   }
   forget_hand_out(id);
-  window_.remove(LaneKey{row->shard, row->queue}, id);
+  window_.remove(lane_of(*row), id);
   row->attempt = attempt;
   row->started_ms = now_ms();
   row->executor = executor;
@@ -300,7 +300,7 @@ void Engine::expire(StateRow& row) {
 void Engine::end(StateRow& row, Move how) {
   forget_hand_out(row.id);
   queues_[row.queue].gate.held_back.erase(row.id);
-  window_.remove(LaneKey{row.shard, row.queue}, row.id);
+  window_.remove(lane_of(row), row.id);
   row.finished_ms = std::max<std::int64_t>(now_ms(), 1);
   store_.move(row, how);
   ++seconds_.back().ended;
@@ -315,7 +315,7 @@ void Engine::end(StateRow& row, Move how) {
 // -----------------------------------------------------------------------------------------------
 
 void Engine::became_scheduled(const StateRow& row, BodyPtr body) {
-  window_.add(LaneKey{row.shard, row.queue},
+  window_.add(lane_of(row),
               ReadyRow{row.id, row.due_ms, row.priority, row.next_attempt(),
                        row.base_attempt + row.max_attempts, row.token, row.key_hash},
               now_ms(), std::move(body));

@@ -1,6 +1,7 @@
 // The rows of the store as the engine sees them.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -178,6 +179,15 @@ struct NodeRow {
 // "wf_" and the 13 characters of a command's id.
 std::string format_workflow_id(CommandId id);
 std::optional<CommandId> parse_workflow_id(std::string_view text);
+
+// The scheduled commands of one shard, queue and priority: in order of (due, id).
+struct LaneKey {
+  ShardId shard;
+  QueueNumber queue = 0;
+  int priority = 5;
+  friend auto operator<=>(const LaneKey&, const LaneKey&) = default;
+};
+inline LaneKey lane_of(const StateRow& row) { return {row.shard, row.queue, row.priority}; }
 
 // A scheduled command as the ready window needs it.
 struct ReadyRow {

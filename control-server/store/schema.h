@@ -139,6 +139,9 @@ CREATE TABLE unmet (command INTEGER PRIMARY KEY, parents INTEGER NOT NULL CHECK 
 -- Payloads that were replaced when a dead command was redriven.
 CREATE TABLE revision (id INTEGER NOT NULL, revision INTEGER NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL,
                        payload BLOB NOT NULL, PRIMARY KEY (id, revision));
+-- By priority too: the most urgent of a long backlog is found at once.
+DROP INDEX state_ready;
+CREATE INDEX state_ready ON state (shard, queue, priority, due_ms, id) WHERE state = 1;
 )sql"};
 
 }  // namespace duly

@@ -112,13 +112,12 @@ class Store {
 
   // Scheduled commands of one lane with (due, id) at or after `from`, in that order, due at or before
   // `until_ms`.
-  std::vector<ReadyRow> ready(ShardId shard, QueueNumber queue, std::pair<std::int64_t, CommandId> from,
+  std::vector<ReadyRow> ready(const LaneKey& lane, std::pair<std::int64_t, CommandId> from,
                               std::int64_t until_ms, std::size_t most);
   // Due time of the first scheduled command of the lane at or after `from`.
-  std::optional<std::int64_t> next_due(ShardId shard, QueueNumber queue,
-                                       std::pair<std::int64_t, CommandId> from);
-  // The (shard, queue) pairs that have scheduled commands.  Skips from pair to pair in the index.
-  std::vector<std::pair<ShardId, QueueNumber>> lanes();
+  std::optional<std::int64_t> next_due(const LaneKey& lane, std::pair<std::int64_t, CommandId> from);
+  // Those that have scheduled commands.  Skips from lane to lane in the index.
+  std::vector<LaneKey> lanes();
   std::vector<StateRow> running();
   // Queued before `before_ms` in this queue, oldest id first, after `after`.
   std::vector<StateRow> queued(QueueNumber queue, std::int64_t before_ms, std::size_t most);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/model/limits.h"
 #include "tests/sim/world/world.h"
 
 namespace duly::sim {
@@ -117,7 +118,7 @@ void World::answered(const Answer& answer) {
   if (const auto* stats = std::get_if<StatsSnapshot>(&answer.what)) {
     stats_ = *stats;
     // Design decision 8: a capped window per lane, and no more again of what is published anew.
-    const auto lanes = static_cast<std::size_t>(plan_.shards) * plan_.queues.size();
+    const auto lanes = static_cast<std::size_t>(plan_.shards) * plan_.queues.size() * (limits::kPriority + 1);
     if (stats_.window_commands > static_cast<std::int64_t>(2 * lanes * plan_.lane_window))
       throw Violation{"I12: " + std::to_string(stats_.window_commands) + " commands in memory"};
     return;
