@@ -30,18 +30,21 @@ constexpr auto kValues = make_values();
 
 }  // namespace
 
-std::string format_command_id(CommandId id) {
-  std::string text(kPrefix.size() + kDigits, '0');
-  std::copy(kPrefix.begin(), kPrefix.end(), text.begin());
+std::string format_command_id(CommandId id) { return format_id(kPrefix, id); }
+std::optional<CommandId> parse_command_id(std::string_view text) { return parse_id(kPrefix, text); }
+
+std::string format_id(std::string_view prefix, CommandId id) {
+  std::string text(prefix.size() + kDigits, '0');
+  std::copy(prefix.begin(), prefix.end(), text.begin());
   auto rest = static_cast<std::uint64_t>(id.value);
-  for (std::size_t i = text.size(); i-- > kPrefix.size(); rest >>= 5) text[i] = kAlphabet[rest & 31U];
+  for (std::size_t i = text.size(); i-- > prefix.size(); rest >>= 5) text[i] = kAlphabet[rest & 31U];
   return text;
 }
 
-std::optional<CommandId> parse_command_id(std::string_view text) {
-  if (text.size() != kPrefix.size() + kDigits || !text.starts_with(kPrefix)) return std::nullopt;
+std::optional<CommandId> parse_id(std::string_view prefix, std::string_view text) {
+  if (text.size() != prefix.size() + kDigits || !text.starts_with(prefix)) return std::nullopt;
   std::uint64_t value = 0;
-  for (const char c : text.substr(kPrefix.size())) {
+  for (const char c : text.substr(prefix.size())) {
     const int digit = kValues[static_cast<unsigned char>(c)];
     if (digit < 0 || value >> 58 != 0) return std::nullopt;  // an id has 63 bits
     value = value << 5 | static_cast<std::uint64_t>(digit);

@@ -35,6 +35,9 @@ inline constexpr std::int64_t kIdEpochMs = 1'735'689'600'000;  // 2025-01-01T00:
 std::string format_command_id(CommandId id);
 // Accepts either case and Crockford's aliases (I, L → 1; O → 0); nothing for anything else.
 std::optional<CommandId> parse_command_id(std::string_view text);
+// The same with another prefix, for what takes its ids from the source of the commands' ("op_", "wf_").
+std::string format_id(std::string_view prefix, CommandId id);
+std::optional<CommandId> parse_id(std::string_view prefix, std::string_view text);
 
 // Makes ids that rise strictly even when the clock steps back.  Loop thread only.
 class IdSource {

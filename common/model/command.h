@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/assert.h"
 #include "common/base/ids.h"
@@ -45,6 +46,7 @@ struct CommandSpec {
   std::optional<std::int64_t> expires_at_ms;
   OnLost on_lost = OnLost::retry;
   std::map<std::string, std::string> labels;
+  std::vector<CommandId> depends_on;  // that must have succeeded first
   // Set by the server on what a schedule makes: its number, and the fire's nominal time.
   std::int64_t schedule = 0;  // 0 = none
   std::int64_t fire_at_ms = 0;

@@ -1,6 +1,6 @@
 // The life of a command: its states, and the only moves between them.
 //
-// The table is the contract's drawing (section 2).  The store asks it before every change; a move that is not
+// The table is the contract's drawing (section 2) and one edge more (docs/decisions/0016).  The store asks it before every change; a move that is not
 // here is a programming error and ends the process.
 #pragma once
 
@@ -61,6 +61,7 @@ enum class Move : std::uint8_t {
   expire,     // not started by expires_at
   redrive,    // dead, tried again by hand
   hand_over,  // deliver mode: confirmed by the broker
+  revive,     // cancelled with its workflow, which is tried again by hand
 };
 
 struct Edge {
@@ -84,6 +85,7 @@ inline constexpr std::array kEdges = {
     Edge{State::running, Move::die, State::dead},
     Edge{State::running, Move::cancel, State::cancelled},
     Edge{State::dead, Move::redrive, State::scheduled},
+    Edge{State::cancelled, Move::revive, State::waiting},
 };
 
 // The state after `move`, or nothing when the contract does not draw it.

@@ -13,6 +13,8 @@
 
 namespace duly {
 
+class VirtualClock;
+
 // Everything runs on the thread of `loop`, the reader's too.  Empty functions mean "nothing to do" (or
 // "yes").
 struct Api {
@@ -23,6 +25,7 @@ struct Api {
   std::function<void()> before_reply = {};  // crash point api.before-reply: before each answer to a change
   std::function<void(Strike)> strike_server = {};  // arms, or carries out ("now"), a crash of this process
   std::function<bool()> link_listening = {};
+  VirtualClock* clock = nullptr;  // null = the server runs on the machine's clock
 };
 
 // `api` must outlive the router.

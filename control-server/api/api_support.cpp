@@ -136,4 +136,15 @@ std::string pointer_token(std::string_view name) {
   return out;
 }
 
+std::string idempotency_key_of(const HttpRequest& request, Complaints& complaints) {
+  const auto is_key = [](const HttpField& f) { return f.name == "idempotency-key"; };
+  const auto count = std::count_if(request.fields.begin(), request.fields.end(), is_key);
+  if (count == 0) return {};
+  const std::string& key = *request.field("idempotency-key");
+  if (count > 1 || key.empty() || key.size() > limits::kIdempotencyKeyBytes) {
+    complaints.add("", "Idempotency-Key must be given once and have 1 to 255 bytes");
+  }
+  return key;
+}
+
 }  // namespace duly

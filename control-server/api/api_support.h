@@ -50,6 +50,9 @@ void refuse_unknown(const Json& object, std::initializer_list<std::string_view> 
 // For actions without parameters: true when the body is empty or {}; else answers 400.
 bool takes_no_body(const ApiCall& call);
 
+// The Idempotency-Key header; empty = none.
+std::string idempotency_key_of(const HttpRequest& request, Complaints& complaints);
+
 // "/" and "~" inside a name, escaped for a JSON pointer.
 std::string pointer_token(std::string_view name);
 

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "common/model/limits.h"
 #include "control-server/api/api_support.h"
-#include "control-server/api/raw_json.h"
+#include "common/wire/raw_json.h"
 
 namespace duly {
 namespace {
@@ -152,12 +153,31 @@ void read_on_lost(Reading& r, const Json& value) {
 }
 
 void read_depends_on(Reading& r, const Json& value) {
-  if (!value.is_array()) return r.complain("depends_on", "must be an array of command ids");
-  if (!value.empty()) r.complain("depends_on", "is not supported by this version");
+  if (r.source.depends_on_names) return;  // read with the workflow
+  if (!value.is_array() || value.size() > limits::kDependsOn) {
+    return r.complain("depends_on",
+                      "must be an array of at most " + std::to_string(limits::kDependsOn) + " command ids");
+  }
+  std::set<CommandId> seen;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const auto id =
+        value[i].is_string() ? parse_command_id(value[i].get_ref<const std::string&>()) : std::nullopt;
+    const std::string field = "depends_on/" + std::to_string(i);
+    if (!id) {
+      r.complain(field, "must be the id of a command");
+    } else if (!seen.insert(*id).second) {
+      r.complain(field, "is named twice");
+    }
+    if (id) r.spec().depends_on.push_back(*id);
+  }
 }
 void refuse_deliver(Reading& r, const Json&) { r.complain("deliver", "is not supported by this version"); }
 void refuse_callback(Reading& r, const Json&) {
   r.complain("callback_url", "is not supported by this version");
+}
+
+void read_node_name(Reading& r, const Json&) {
+  if (!r.source.depends_on_names) r.complain("name", "unknown field");  // else read with the workflow
 }
 
 void read_idempotency_key(Reading& r, const Json& value) {
@@ -192,6 +212,7 @@ constexpr std::array kRules = {
     FieldRule{"deliver", &refuse_deliver},
     FieldRule{"callback_url", &refuse_callback},
     FieldRule{"idempotency_key", &read_idempotency_key},
+    FieldRule{"name", &read_node_name},
 };
 
 void read_field(Reading& r, const std::string& name, const Json& value) {

@@ -23,6 +23,7 @@ struct CommandSource {
   std::string at;
   bool in_batch = false;  // may carry idempotency_key
   std::int64_t now_ms = 0;
+  bool depends_on_names = false;  // a node of a workflow: `name` and `depends_on` are read with the workflow
 };
 
 // Reads one command; every problem goes to `complaints`, and then the answer means nothing.

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/command_json.h"
 #include "control-server/api/cursor.h"
@@ -55,6 +56,46 @@ void change_command(Api& api, ApiCall&& call) {
   ask_and_show_command(api, call.respond, [id = *id](ReplyTo reply) {
     return Input(Change{reply, Actor(kApiActor), id});
   });
+}
+
+// Without a body, or with {"payload": …}: that one in the place of the one that failed.
+void redrive(Api& api, ApiCall&& call) {
+  const auto id = command_id_of(call);
+  if (!id) return;
+  const auto body = object_body(call, /*may_be_empty=*/true);
+  if (!body) return;
+  Complaints complaints;
+  refuse_unknown(*body, {"payload"}, complaints);
+  Bytes payload;
+  if (body->contains("payload")) {
+    const auto raw = raw_member(call.request.body, "payload");
+    DULY_ASSERT(raw);
+    if (raw->size() > limits::kPayloadBytes)
+      complaints.add_too_large("/payload", "is larger than " + std::to_string(limits::kPayloadBytes) + " bytes");
+    payload = make_bytes(std::string(*raw));
+  }
+  if (!complaints.empty()) return call.respond(complaints.response());
+  ask_and_show_command(api, call.respond, [id = *id, payload](ReplyTo reply) {
+    return Input(RedriveCommand{reply, Actor(kApiActor), id, payload});
+  });
+}
+
+void revisions(Api& api, ApiCall&& call) {
+  const auto id = command_id_of(call);
+  if (!id) return;
+  const auto items = api.reader.revisions(*id);
+  if (!items) return call.respond(reader_problem(items.error(), "command"));
+  std::string body = "{\"items\":[";
+  for (const Reader::Revision& item : *items) {
+    if (body.back() != '[') body += ',';
+    JsonObject object(body);
+    object.number("revision", item.revision);
+    object.instant("replaced_at", item.at_ms);
+    object.text("by", item.who);
+    object.raw("payload", item.payload);
+    object.end();
+  }
+  call.respond(json_response(200, body + "]}"));
 }
 
 void reschedule(Api& api, ApiCall&& call) {
@@ -111,6 +152,10 @@ bool read_schedule_filter(ListRequest& list, const std::string& value) {
   list.filter.schedule = value;
   return is_plain_name(value, limits::kTypeBytes);
 }
+bool read_workflow_filter(ListRequest& list, const std::string& value) {
+  list.filter.workflow = parse_workflow_id(value);
+  return list.filter.workflow.has_value();
+}
 bool read_due_before(ListRequest& list, const std::string& value) {
   list.filter.due_before_ms = parse_instant(value);
   return list.filter.due_before_ms.has_value();
@@ -142,6 +187,7 @@ constexpr std::array kParameters = {
     ParameterRule{"key", &read_key_filter, "key must have 1 to 256 bytes and no control characters"},
     ParameterRule{"schedule", &read_schedule_filter,
                   "schedule must be 1 to 128 characters of [A-Za-z0-9._-]"},
+    ParameterRule{"workflow", &read_workflow_filter, "workflow is not the id of a workflow"},
     ParameterRule{"due_before", &read_due_before, "due_before must be an RFC 3339 instant"},
     ParameterRule{"due_after", &read_due_after, "due_after must be an RFC 3339 instant"},
     ParameterRule{"limit", &read_limit, "limit must be a whole number from 1 to 1000"},
@@ -165,7 +211,7 @@ void read_parameter(ListRequest& list, const std::string& name, const std::strin
     if (!rule.read(list, value)) complaints.add("", std::string(rule.complaint));
     return;
   }
-  complaints.add("", name + " is not supported by this version");  // workflow
+  complaints.add("", name + ": unknown query parameter");
 }
 
 // Appends the items; answers where the next page begins.  Payloads may be large: a page is read in pieces and
@@ -218,7 +264,8 @@ std::vector<Route> commands_routes(Api& api) {
        {"state", "type", "queue", "key", "label.*", "due_before", "due_after", "schedule", "workflow",
         "limit", "cursor"}},
       {"POST", "/v1/commands/{id}/cancel", Role::operate, bind(&change_command<CancelCommand>), {}},
-      {"POST", "/v1/commands/{id}/retry", Role::operate, bind(&change_command<RedriveCommand>), {}},
+      {"POST", "/v1/commands/{id}/retry", Role::operate, bind(&redrive), {}},
+      {"GET", "/v1/commands/{id}/revisions", Role::read, bind(&revisions), {}},
       {"POST", "/v1/commands/{id}/reschedule", Role::operate, bind(&reschedule), {}},
       {"GET", "/v1/commands/{id}/explain", Role::read, bind(&explain), {}},
   };

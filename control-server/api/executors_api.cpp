@@ -3,7 +3,7 @@
 
 #include "control-server/api/api_support.h"
 #include "control-server/api/command_json.h"
-#include "control-server/api/raw_json.h"
+#include "common/wire/raw_json.h"
 #include "control-server/api/routes.h"
 
 namespace duly {

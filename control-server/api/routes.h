@@ -13,7 +13,9 @@ std::vector<Route> bulk_routes(Api& api);
 std::vector<Route> executors_routes(Api& api);
 std::vector<Route> queues_routes(Api& api);
 std::vector<Route> schedules_routes(Api& api);
+std::vector<Route> workflows_routes(Api& api);
 std::vector<Route> agents_routes(Api& api);
+std::vector<Route> clock_routes(Api& api);
 std::vector<Route> crash_routes(Api& api);
 std::vector<Route> operations_routes(Api& api);
 

@@ -6,7 +6,7 @@
 #include "control-server/api/api_support.h"
 #include "control-server/api/command_json.h"
 #include "control-server/api/json_text.h"
-#include "control-server/api/raw_json.h"
+#include "common/wire/raw_json.h"
 #include "control-server/api/routes.h"
 
 namespace duly {
@@ -21,18 +21,6 @@ Problem in_terms_of(Form form, Problem problem) {
   if (form == Form::lines && problem.pointer.starts_with(kBatch)) problem.pointer.erase(0, kBatch.size());
   if (form == Form::single && problem.pointer.starts_with(kFirst)) problem.pointer.erase(0, kFirst.size());
   return problem;
-}
-
-// The Idempotency-Key header; empty = none.
-std::string idempotency_key_of(const HttpRequest& request, Complaints& complaints) {
-  const auto is_key = [](const HttpField& f) { return f.name == "idempotency-key"; };
-  const auto count = std::count_if(request.fields.begin(), request.fields.end(), is_key);
-  if (count == 0) return {};
-  const std::string& key = *request.field("idempotency-key");
-  if (count > 1 || key.empty() || key.size() > limits::kIdempotencyKeyBytes) {
-    complaints.add("", "Idempotency-Key must be given once and have 1 to 255 bytes");
-  }
-  return key;
 }
 
 // 201 or 200, also when the command cannot be read just now: it is on disk, whatever happens here.

@@ -5,6 +5,7 @@
 #include "common/app/options.h"
 #include "common/app/signals.h"
 #include "common/base/log.h"
+#include "control-server/app/maintenance.h"
 #include "control-server/app/server.h"
 
 namespace {
@@ -38,6 +39,15 @@ duly::OptionTable table() {
        "most commands of one queue that wait unstarted in the broker", "N", 1, 10'000'000},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"insecure", OptionKind::toggle, "false", "allow addresses beyond loopback without authentication"},
+      {"clock",
+       OptionKind::text,
+       "system",
+       "virtual: for tests, moved by POST /v1/clock/advance only",
+       "CLOCK",
+       INT64_MIN,
+       INT64_MAX,
+       {"system", "virtual"}},
+      {"clock-start", OptionKind::text, "", "where the virtual clock begins (RFC 3339); else now", "INSTANT"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
       {"log-format",
        OptionKind::text,
@@ -61,6 +71,8 @@ duly::OptionTable table() {
       {"tls-key", OptionKind::text, "", "not in this version", "FILE"},
       {"tls-client-ca", OptionKind::text, "", "not in this version", "FILE"},
   };
+  t.max_arguments = 2;
+  t.argument_help = "[backup FILE | restore FILE]";
   return t;
 }
 
@@ -80,6 +92,17 @@ duly::HostPort address(const duly::Options& options, const char* flag) {
   return *parsed;
 }
 
+std::optional<std::int64_t> clock_start(const duly::Options& options) {
+  if (options.text("clock") != "virtual") {
+    if (options.given("clock-start")) leave(2, options.source("clock-start") + " needs --clock virtual");
+    return std::nullopt;
+  }
+  if (!options.given("clock-start")) return duly::to_ms(duly::machine_wall());
+  const auto start = duly::parse_instant(options.text("clock-start"));
+  if (!start) leave(2, options.source("clock-start") + " must be an RFC 3339 instant");
+  return start;
+}
+
 duly::ServerConfig configuration(const duly::Options& options) {
   for (const char* flag : {"api-keys", "agent-token-file", "tls-cert", "tls-key", "tls-client-ca"}) {
     if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
@@ -97,6 +120,7 @@ duly::ServerConfig configuration(const duly::Options& options) {
   config.engine.max_queued = options.integer("max-queued");
   config.fault_injection = options.on("fault-injection");
   config.any_host = !duly::is_loopback(config.http.host);
+  config.clock_start_ms = clock_start(options);
   config.drain = duly::milliseconds{options.integer("drain-ms")};
   return config;
 }
@@ -116,6 +140,7 @@ void configure_logging(const duly::Options& options) {
 int main(int argc, char** argv) {
   const duly::Options options = duly::parse_options_or_exit(table(), argc, argv);
   configure_logging(options);
+  if (!options.arguments().empty()) return duly::run_maintenance(options);
   duly::ServerConfig config = configuration(options);
   duly::AsioLoop loop;
   std::unique_ptr<duly::Server> server;

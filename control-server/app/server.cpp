@@ -38,6 +38,13 @@ Status Server::open() {
   auto reader = Reader::open(folder_->store());
   if (!reader) return reader.error();
   reader_ = std::move(*reader);
+  if (config_.clock_start_ms) {
+    clock_ = std::make_unique<VirtualClock>(wall_from_ms(*config_.clock_start_ms));
+    loop_.use_clock(*clock_);
+    engine_loop_.use_clock(*clock_);
+    // Agents wait in their own time, which goes on: what is handed over early would come early.
+    config_.engine.look_ahead = Duration{0};
+  }
   return ok_status();
 }
 
@@ -77,6 +84,7 @@ Status Server::listen() {
   api_->fault_injection = config_.fault_injection;
   if (config_.fault_injection) api_->before_reply = [this] { crash_->pass("api.before-reply"); };
   api_->strike_server = [this](const Strike& s) { strike(s); };
+  api_->clock = clock_.get();
   api_->link_listening = [this] { return listener_ != nullptr; };
   router_ = std::make_unique<Router>(make_router(*api_));
   HttpConfig http;

@@ -33,6 +33,7 @@ struct ServerConfig {
   bool fault_injection = false;
   bool any_host = false;  // answer for every Host header
   Duration drain = seconds{10};
+  std::optional<std::int64_t> clock_start_ms;  // a virtual clock begins there; nothing = the machine's clock
 };
 
 class Server {
@@ -63,6 +64,7 @@ class Server {
 
   AsioLoop& loop_;
   ServerConfig config_;
+  std::unique_ptr<VirtualClock> clock_;  // null = the machine's
   AsioLoop engine_loop_;
   std::unique_ptr<DataFolder> folder_;
   std::unique_ptr<DiskGuard> disk_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -36,9 +37,14 @@ struct Problem {
   int retry_after_s = 0;  // 0 = no header
 };
 
+struct ClockState {
+  bool busy = false;                         // something is due, or runs, and may yet change what comes next
+  std::optional<std::int64_t> next_ms = {};  // when something happens next, by the wall clock
+};
+
 struct Answer {
   ReplyTo reply = 0;
-  std::variant<Submitted, Done, JsonBody, StatsSnapshot, Problem> what;
+  std::variant<Submitted, Done, JsonBody, StatsSnapshot, ClockState, Problem> what;
 };
 
 struct SendMessage {

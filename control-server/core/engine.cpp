@@ -47,7 +47,7 @@ Engine::Engine(Store& store, EngineConfig config, Moment now)
 void Engine::load(Moment now) {
   now_.mono = now.mono;
   now_.wall = std::max(now_.wall, now.wall);
-  for (const auto& [shard, queue] : store_.lanes()) window_.open_unknown(LaneKey{shard, queue});
+  for (const LaneKey& lane : store_.lanes()) window_.open_unknown(lane);
   load_queues();
   for (const StateRow& row : store_.running()) {
     const auto body = store_.body(row.id);
@@ -62,8 +62,10 @@ void Engine::load(Moment now) {
   next_fire_ms_ = store_.next_wake_ms().value_or(INT64_MAX);
   schedules_ = store_.schedule_count();
   open_fires_ = store_.open_fire_count();
+  open_workflows_ = DULY_PLANTED("workflow.open") ? 0 : store_.open_workflow_count();
   load_operations();
   stats_.generation = store_.generation();
+  restored_ = store_.restored();
 }
 
 Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
@@ -72,12 +74,15 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   count_own_pause();
   roll_rates();
   effects_.clear();
+  if (restored_) end_what_ran_before_restore();
   for (Input& input : inputs) apply(input);
   fire_schedules();
   step_operations();
+  settle_dependants();
   rebalance();
   hand_out();
   publish_dead_letters();
+  answer_clock();
   stats_.committed_inputs += inputs.size();
   if (config_.before_commit) config_.before_commit();
   Batch batch;
@@ -92,6 +97,46 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   batch.effects = std::move(effects_);
   effects_.clear();
   return batch;
+}
+
+// For users' tests, on a clock that is moved by hand: all lanes are asked, which no other answer does.
+void Engine::answer_clock() {
+  if (clock_asked_.empty()) return;
+  ClockState state;
+  const auto consider = [&](std::int64_t at) {
+    if (at <= now_ms()) {
+      state.busy = true;
+    } else if (!state.next_ms || at < *state.next_ms) {
+      state.next_ms = at;
+    }
+  };
+  if (next_fire_ms_ != INT64_MAX) consider(next_fire_ms_);
+  if (const auto expiry = store_.next_expiry()) consider(*expiry);
+  for (const LaneKey& lane : store_.lanes()) {
+    if (const auto due = store_.next_due(lane, {INT64_MIN, CommandId{0}})) consider(*due);
+    if (const auto later = store_.next_due(lane, {now_ms() + 1, CommandId{0}})) consider(*later);
+  }
+  const bool anybody = !sessions_.empty() || !executors_.empty();
+  state.busy = anybody && (state.busy || !operations_.empty() || store_.count(State::queued) > 0 ||
+                           store_.count(State::running) > 0);
+  for (const ReplyTo reply : std::exchange(clock_asked_, {})) effects_.push_back(Answer{reply, state});
+}
+
+// What ran when the copy was made may have run to its end since: a person decides whether it is tried again.
+void Engine::end_what_ran_before_restore() {
+  restored_ = false;
+  store_.forget_restored();
+  for (StateRow& row : store_.running()) {
+    end_attempt(row, AttemptOutcome::lost, "the store was restored from a copy", nullptr);
+    die(row, DeadReason::restored);
+    store_.jump_attempts(row);
+  }
+}
+
+// Accepted after the copy was made that this store comes from: listed, so that somebody can look.
+void Engine::note_missing(CommandId id, const std::string& how) {
+  if (store_.generation() <= 1 || missing_.size() >= limits::kMissing || !missing_.insert(id).second) return;
+  store_.append_audit(now_ms(), "server", "command.missing", format_command_id(id), how);
 }
 
 // Of a batch that failed nothing may be told, but those who wait since earlier are still owed an answer.
@@ -113,6 +158,8 @@ ReplyTo Engine::reply_of(const Input& input) {
       [](const auto& i) -> ReplyTo {
         if constexpr (requires { i.reply; }) {
           return i.reply;
+        } else if constexpr (requires { i.work.reply; }) {
+          return i.work.reply;
         } else {
           return 0;
         }
@@ -125,6 +172,7 @@ MonoTime Engine::next_wakeup(Moment now) const {
   if (!wait_deadlines_.empty()) next = std::min(next, wait_deadlines_.begin()->first);
   if (!operations_.empty()) next = std::min(next, next_operation_);
   if (rate_frees_) next = std::min(next, *rate_frees_);
+  if (key_refusals_ >= limits::kKeyRefusals) next = now.mono;  // the rest of the lane is still to be looked at
   const auto lane_open = [this](LaneKey lane) {
     return shards_.at(lane.shard).phase == ShardMap::Phase::held;
   };
@@ -252,7 +300,7 @@ void Engine::on(QueueInspected& input) {
         row.id,    row.due_ms,  row.priority, row.next_attempt(), row.base_attempt + row.max_attempts,
         row.token, row.key_hash};
     if (info.gate.limited()) info.gate.held_back.insert(row.id);
-    if (window_.add_republish(LaneKey{row.shard, row.queue}, ready, now_ms())) ++again;
+    if (window_.add_republish(lane_of(row), ready, now_ms())) ++again;
   }
   if (again == 0) return;
   stats_.republished += static_cast<std::uint64_t>(again);

@@ -34,6 +34,8 @@ struct EngineConfig {
   Duration lease_ttl = seconds{5};
   std::int64_t max_queued = 10'000;
   std::size_t lane_window = limits::kLaneWindow;
+  // How long before they are due commands are handed over.
+  Duration look_ahead = limits::kLookAhead;
   int operation_rows = limits::kOperationRows;  // changed in one step of an operation
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
@@ -76,7 +78,7 @@ class Engine {
     std::int64_t connected_ms = 0, heartbeat_ms = 0;
     std::int64_t room = 0;  // credit left
     Heartbeat last;
-    LaneKey cursor;  // the lane that was served last
+    std::pair<ShardId, QueueNumber> cursor;  // that was served last
   };
   struct AgentRecord {  // by name; outlives the session
     bool draining = false;
@@ -129,8 +131,13 @@ class Engine {
   // --------------------------------------------------------------
   void load(Moment now);
   void apply(Input& input);
+  void end_what_ran_before_restore();
+  void answer_clock();
+  void note_missing(CommandId id, const std::string& how);
   void keep_waits(const std::vector<Input>& inputs);
   void on(Submit& input);
+  void on(SubmitWorkflow& input);
+  void on(ChangeWorkflow& input);
   void on(CancelCommand& input);
   void on(RedriveCommand& input);
   void on(RescheduleCommand& input);
@@ -142,6 +149,7 @@ class Engine {
   void on(PinShard& input);
   void on(UnassignShard& input);
   void on(DrainAgent& input);
+  void on(AskClock& input) { clock_asked_.push_back(input.reply); }
   void on(CrashAgent& input);
   void on(Query& input);
   void on(PutSchedule& input);
@@ -177,7 +185,8 @@ class Engine {
   // When `spec` would bring a queue or a type too many.
   std::optional<Problem> refuse_names(const CommandSpec& spec) const;
   std::optional<Problem> refuse_expired(const CommandSpec& spec, std::size_t index) const;
-  CommandId accept(const NewCommand& command);
+  // With `unmet` parents that have not succeeded it waits for them.
+  CommandId accept(const NewCommand& command, std::int64_t unmet = 0);
   QueueNumber ensure_queue(const std::string& name);
 
   // ---- steps of a life
@@ -215,6 +224,23 @@ class Engine {
   void release_key(std::int64_t key_hash);
   void end_waits(CommandId id);
 
+  // ---- workflows and dependencies (engine_workflows.cpp)
+  // ----------------------------------------------------------------------------------------
+  std::optional<Problem> refuse_parents(const CommandSpec& spec, std::size_t index);
+  CommandId accept_dependent(const NewCommand& command);
+  CommandId accept_workflow(const SubmitWorkflow& input);
+  void settle_dependants();
+  void parent_ended(StateRow child, const StateRow& parent);
+  void release(StateRow& row);
+  Status fill_payload(const StateRow& row);
+  void node_ended(const StateRow& row);
+  void node_reopened(CommandId id);
+  void stop_workflow(CommandId id);
+  void cancel_workflow(WorkflowRow& row, const ChangeWorkflow& input);
+  void retry_workflow(WorkflowRow& row, const ChangeWorkflow& input);
+  bool take_up(CommandId id, const Actor& who);
+  void revive(StateRow& row, const Actor& who);
+
   // ---- schedules (engine_schedules.cpp)
   // ----------------------------------------------------------------------------------------
   std::optional<Problem> refuse_schedule(const PutSchedule& input, const ScheduleRow* known) const;
@@ -235,8 +261,8 @@ class Engine {
   // -------------------------------------------------------------------------------------------
   void hand_out();
   void hand_out_to(Agent& agent);
-  bool fill(Agent& agent, LaneKey lane, Epoch epoch, HandOut& batch, std::size_t& bytes);
-  std::optional<HandOutItem> prepare(const WindowEntry& entry, LaneKey lane, Epoch epoch);
+  bool fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch, std::size_t& bytes);
+  std::optional<HandOutItem> prepare(const WindowEntry& entry, ShardId shard, Epoch epoch);
   bool key_allows(const WindowEntry& entry);
   [[nodiscard]] bool queue_open(QueueNumber queue) const;
 
@@ -345,6 +371,13 @@ class Engine {
   std::int64_t schedules_ = 0;
   std::int64_t open_fires_ = 0;  // commands of schedules that have not ended
 
+  std::vector<ReplyTo> clock_asked_;  // in this batch
+  bool restored_ = false;             // since the last start
+  std::set<CommandId> missing_;       // commands of an older generation that somebody still speaks of
+  std::int64_t open_workflows_ = 0;
+  std::vector<CommandId> ended_;             // in this batch, while somebody waits
+  std::vector<CommandId> stopped_workflows_;  // in this batch: what is left of them is to be cancelled
+
   StatsSnapshot stats_;
   struct Second {
     std::uint64_t accepted = 0, started = 0, ended = 0;
@@ -354,6 +387,7 @@ class Engine {
   std::int64_t current_second_ = 0;
   MonoTime started_{};
   MonoTime next_sweep_{};
+  int key_refusals_ = 0;                    // in the last round of handing out
   SessionId last_served_;               // of handing out
   std::optional<MonoTime> rate_frees_;  // when a rate that held up the last round of handing out has room
   bool rebalance_needed_ = true;

@@ -166,7 +166,7 @@ void Engine::said(Agent& agent, GiveBack& given) {
     ReadyRow ready = handed.row;
     ready.token = row->token;
     ready.due_ms = row->due_ms;
-    window_.hold_off(LaneKey{handed.shard, handed.queue}, ready,
+    window_.hold_off(LaneKey{handed.shard, handed.queue, handed.row.priority}, ready,
                      now_ms() + hold_off_ms(queues_[handed.queue], item.reason));
   }
 }
@@ -224,7 +224,7 @@ void Engine::reclaim(Agent& agent, const Hello& hello) {
     const ShardMap::Shard& shard = shards_.at(row->shard);
     if (shard.phase != ShardMap::Phase::held || shard.holder != agent.session || handed_.contains(ref.id))
       continue;
-    window_.remove(LaneKey{row->shard, row->queue}, ref.id);
+    window_.remove(lane_of(*row), ref.id);
     const ReadyRow ready{
         row->id,    row->due_ms,  row->priority, row->next_attempt(), row->base_attempt + row->max_attempts,
         row->token, row->key_hash};

@@ -87,6 +87,8 @@ void Engine::on(Submit& input) {
       if (known[i]) continue;
       if (auto problem = refuse_expired(input.commands[i].spec, i))
         return answer(input.reply, std::move(*problem));
+      if (auto problem = refuse_parents(input.commands[i].spec, i))
+        return answer(input.reply, std::move(*problem));
     }
   }
   Submitted submitted;
@@ -100,7 +102,8 @@ void Engine::on(Submit& input) {
       ++stats_.replayed;
       submitted.items.push_back({*known[i], true});
     } else {
-      submitted.items.push_back({accept(command), false});
+      submitted.items.push_back(
+          {command.spec.depends_on.empty() ? accept(command) : accept_dependent(command), false});
     }
   }
   effects_.push_back(Answer{input.reply, std::move(submitted)});
@@ -112,11 +115,11 @@ QueueNumber Engine::ensure_queue(const std::string& name) {
   return store_.queue_number(name);
 }
 
-CommandId Engine::accept(const NewCommand& command) {
+CommandId Engine::accept(const NewCommand& command, std::int64_t unmet) {
   const CommandSpec& spec = command.spec;
   StateRow row;
   row.id = ids_.next(now_.wall);
-  row.state = State::scheduled;
+  row.state = unmet > 0 ? State::waiting : State::scheduled;
   row.shard = shard_of(row.id, spec.key, shards_.count());
   row.queue = ensure_queue(spec.queue);
   row.type = store_.type_number(spec.type);
@@ -135,6 +138,7 @@ CommandId Engine::accept(const NewCommand& command) {
   }
   ++stats_.accepted;
   ++seconds_.back().accepted;
+  if (unmet > 0) return store_.put_unmet(row.id, unmet), row.id;
   auto body = std::make_shared<CommandBody>();
   *body =
       CommandBody{spec.type, spec.queue, spec.key, spec.payload, spec.retry, spec.timeout_ms, spec.on_lost};
@@ -165,6 +169,7 @@ void Engine::cancel(StateRow& row, const Actor& who, const std::string& why) {
       send(at->second.session, CancelRun{{AttemptRef{row.id, attempt}}});
     }
   }
+  if (row.state == State::waiting) store_.remove_unmet(row.id);
   row.token = Token{row.token.value + 1};
   ++stats_.cancelled;
   end(row, Move::cancel);
@@ -176,7 +181,14 @@ void Engine::on(RedriveCommand& input) {
   if (row->state != State::dead)
     return answer(input.reply, conflict(in_state(row->state) + "; only a dead one can be redriven"));
   if (disk_low_) return answer(input.reply, no_space());
-  redrive(*row, input.actor, "");
+  if (input.payload) {
+    if (store_.revisions(row->id) >= limits::kRevisions) {
+      return answer(input.reply, conflict("its payload was replaced " + std::to_string(limits::kRevisions) +
+                                          " times; submit a new command"));
+    }
+    store_.replace_payload(row->id, input.payload, now_ms(), input.actor);
+  }
+  redrive(*row, input.actor, input.payload ? ", with another payload" : "");
   answer(input.reply, Done{input.id});
 }
 
@@ -193,6 +205,7 @@ void Engine::redrive(StateRow& row, const Actor& who, const std::string& why) {
   row.queued_ms = row.started_ms = 0;
   store_.move(row, Move::redrive);
   reopen_fire(row.id);
+  node_reopened(row.id);
   became_scheduled(row, nullptr);
 }
 
@@ -208,13 +221,13 @@ void Engine::on(RescheduleCommand& input) {
   store_.append_event(row->id, now_ms(), "rescheduled", input.actor,
                       format_instant(row->due_ms) + " to " + format_instant(input.due_at_ms));
   forget_hand_out(row->id);
-  window_.remove(LaneKey{row->shard, row->queue}, row->id);
+  window_.remove(lane_of(*row), row->id);
   if (!DULY_PLANTED("reschedule.token"))
     row->token = Token{row->token.value + 1};  // a message already published must no longer start it
   row->due_ms = input.due_at_ms;
   row->order_ms = input.due_at_ms;
   store_.update(*row);
-  became_scheduled(*row, nullptr);
+  if (row->state == State::scheduled) became_scheduled(*row, nullptr);
   release_key(row->key_hash);
   answer(input.reply, Done{input.id});
 }

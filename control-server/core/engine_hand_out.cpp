@@ -9,7 +9,7 @@
 namespace duly {
 namespace {
 
-constexpr int kLaneTurn = 32;  // commands of one lane before the next has its turn
+constexpr int kTurn = 32;  // commands of one shard and queue before the next has its turn
 
 }  // namespace
 
@@ -22,6 +22,7 @@ bool Engine::queue_open(QueueNumber queue) const {
 
 void Engine::hand_out() {
   rate_frees_.reset();
+  key_refusals_ = 0;
   // Begins after the agent that was served last: what a queue's limit leaves must not always go to the first.
   auto at = sessions_.upper_bound(last_served_);
   for (std::size_t i = 0; i < sessions_.size(); ++i, ++at) {
@@ -31,45 +32,50 @@ void Engine::hand_out() {
 }
 
 void Engine::hand_out_to(Agent& agent) {
-  const std::int64_t until_ms = now_ms() + limits::kLookAhead.count();
-  std::vector<LaneKey> lanes;
+  const std::int64_t until_ms = now_ms() + to_ms(config_.look_ahead);
+  std::vector<std::pair<ShardId, QueueNumber>> places;
   for (const auto& [key, lane] : window_.lanes()) {
     const ShardMap::Shard& shard = shards_.at(key.shard);
     if (shard.phase != ShardMap::Phase::held || shard.holder != agent.session) continue;
-    if (window_.promising(key, now_ms(), until_ms)) lanes.push_back(key);
+    const std::pair place{key.shard, key.queue};
+    const bool known = !places.empty() && places.back() == place;
+    if (!known && window_.promising(key, now_ms(), until_ms)) places.push_back(place);
   }
-  // Each round begins after the lane that was served last, so no lane starves.
-  std::rotate(lanes.begin(), std::upper_bound(lanes.begin(), lanes.end(), agent.cursor), lanes.end());
+  // Each round begins after the place that was served last, so no queue starves.
+  std::rotate(places.begin(), std::upper_bound(places.begin(), places.end(), agent.cursor), places.end());
   HandOut batch;
   std::size_t bytes = 0;
   for (bool found = true; found && agent.room > 0;) {
     found = false;
-    for (const LaneKey lane : lanes) {
+    for (const auto& [shard, queue] : places) {
       if (agent.room <= 0) break;
       const auto before = stats_.handed_out;
-      found = fill(agent, lane, shards_.at(lane.shard).row.epoch, batch, bytes) || found;
+      found = fill(agent, shard, queue, batch, bytes) || found;
       if (stats_.handed_out == before) continue;
-      agent.cursor = lane;
+      agent.cursor = {shard, queue};
       last_served_ = agent.session;
     }
   }
   if (!batch.items.empty()) send(agent.session, std::move(batch));
 }
 
-// Takes up to kLaneTurn commands of the lane; true when there may be more.
-bool Engine::fill(Agent& agent, LaneKey lane, Epoch epoch, HandOut& batch, std::size_t& bytes) {
-  const std::int64_t until_ms = now_ms() + limits::kLookAhead.count();
-  for (int turn = 0; turn < kLaneTurn; ++turn) {
-    QueueInfo& info = queues_[lane.queue];
-    if (agent.room <= 0 || info.paused || !limits_allow(lane.queue, info)) return false;
-    auto entry = window_.pop(lane, now_ms(), until_ms, /*republish_only=*/!queue_open(lane.queue));
+// Takes up to kTurn commands of the queue in that shard; true when there may be more.
+bool Engine::fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch, std::size_t& bytes) {
+  const std::int64_t until_ms = now_ms() + to_ms(config_.look_ahead);
+  const Epoch epoch = shards_.at(shard).row.epoch;
+  for (int turn = 0; turn < kTurn; ++turn) {
+    QueueInfo& info = queues_[queue];
+    if (agent.room <= 0 || info.paused || !limits_allow(queue, info)) return false;
+    if (key_refusals_ >= limits::kKeyRefusals) return false;  // and on with it in the next batch
+    const bool republish_only = !queue_open(queue);
+    const auto lane = window_.first_lane(shard, queue, now_ms(), until_ms, republish_only);
+    auto entry = lane ? window_.pop(*lane, now_ms(), until_ms, republish_only) : std::nullopt;
     if (!entry) return false;
-    auto item = prepare(*entry, lane, epoch);
+    auto item = prepare(*entry, shard, epoch);
     if (!item) continue;
     bytes += item->payload->size();
-    handed_.emplace(item->id,
-                    Handed{entry->row, lane.shard, epoch, lane.queue, agent.party, entry->republish, false});
-    handed_by_shard_[lane.shard].insert(item->id);
+    handed_.emplace(item->id, Handed{entry->row, shard, epoch, queue, agent.party, entry->republish, false});
+    handed_by_shard_[shard].insert(item->id);
     if (entry->row.key_hash != 0) handed_keys_[entry->row.key_hash] = item->id;
     ++info.handed;
     if (entry->republish) ++info.handed_again;
@@ -85,8 +91,8 @@ bool Engine::fill(Agent& agent, LaneKey lane, Epoch epoch, HandOut& batch, std::
   return true;
 }
 
-std::optional<HandOutItem> Engine::prepare(const WindowEntry& entry, LaneKey lane, Epoch epoch) {
-  if (!key_allows(entry)) return std::nullopt;  // comes back when the command before it has ended
+std::optional<HandOutItem> Engine::prepare(const WindowEntry& entry, ShardId shard, Epoch epoch) {
+  if (!key_allows(entry)) return ++key_refusals_, std::nullopt;  // comes back when the one before it has ended
   BodyPtr body = entry.body;
   if (!body) {
     auto loaded = store_.body(entry.row.id);
@@ -97,7 +103,7 @@ std::optional<HandOutItem> Engine::prepare(const WindowEntry& entry, LaneKey lan
   item.id = entry.row.id;
   item.attempt = entry.row.attempt;
   item.max_attempts = entry.row.max_attempts;
-  item.shard = lane.shard;
+  item.shard = shard;
   item.epoch = epoch;
   item.token = entry.row.token;
   item.due_in_us = std::max<std::int64_t>(entry.row.due_ms * 1000 - now_.wall.time_since_epoch().count(), 0);

@@ -65,7 +65,7 @@ void Engine::said(Agent& agent, Marks& marks) {
 Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> token, PartyNumber executor,
                               std::uint64_t nonce, SessionId session) {
   auto row = store_.find(id);
-  if (!row) return {Refusal::unknown};
+  if (!row) return note_missing(id, "its message came, attempt " + std::to_string(attempt)), Permit{Refusal::unknown};
   const auto body = store_.body(id);
   if (!body) return {Refusal::unknown};
   if (row->state == State::running && row->attempt == attempt) {
@@ -98,7 +98,7 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
     row->publisher = handed->second.publisher;
   }
   forget_hand_out(id);
-  window_.remove(LaneKey{row->shard, row->queue}, id);
+  window_.remove(lane_of(*row), id);
   row->attempt = attempt;
   row->started_ms = now_ms();
   row->executor = executor;
@@ -192,6 +192,9 @@ void Engine::on(HttpFinish& input) {
 
 bool Engine::finish(const FinishItem& item, PartyNumber executor) {
   auto row = store_.find(item.id);
+  if (!row)
+    note_missing(item.id,
+                 "its attempt " + std::to_string(item.attempt) + " has ended: " + std::string(name_of(item.outcome)));
   if (!row || row->state != State::running) return false;
   const bool this_run = row->attempt == item.attempt && row->executor == executor;
   if (!this_run && !DULY_PLANTED("result.attempt")) return false;
@@ -287,26 +290,32 @@ void Engine::expire(StateRow& row) {
   ++stats_.expired;
   store_.append_event(row.id, now_ms(), "expired", "server",
                       "not started by " + format_instant(row.expires_ms));
+  if (row.state == State::waiting) {
+    store_.remove_unmet(row.id);
+    store_.move(row, Move::release);
+  }
   end(row, Move::expire);
 }
 
 void Engine::end(StateRow& row, Move how) {
   forget_hand_out(row.id);
   queues_[row.queue].gate.held_back.erase(row.id);
-  window_.remove(LaneKey{row.shard, row.queue}, row.id);
+  window_.remove(lane_of(row), row.id);
   row.finished_ms = std::max<std::int64_t>(now_ms(), 1);
   store_.move(row, how);
   ++seconds_.back().ended;
   end_waits(row.id);
   release_key(row.key_hash);
   close_fire(row.id);
+  if (store_.count(State::waiting) > 0) ended_.push_back(row.id);
+  if (open_workflows_ > 0) node_ended(row);
 }
 
 // ---- bookkeeping
 // -----------------------------------------------------------------------------------------------
 
 void Engine::became_scheduled(const StateRow& row, BodyPtr body) {
-  window_.add(LaneKey{row.shard, row.queue},
+  window_.add(lane_of(row),
               ReadyRow{row.id, row.due_ms, row.priority, row.next_attempt(),
                        row.base_attempt + row.max_attempts, row.token, row.key_hash},
               now_ms(), std::move(body));

@@ -48,7 +48,7 @@ void Engine::hold_back(const StateRow& row) {
   const ReadyRow ready{
       row.id,    row.due_ms,  row.priority, row.next_attempt(), row.base_attempt + row.max_attempts,
       row.token, row.key_hash};
-  window_.add_republish(LaneKey{row.shard, row.queue}, ready, now_ms());
+  window_.add_republish(lane_of(row), ready, now_ms());
 }
 
 void Engine::charge_start(const StateRow& row) {

@@ -9,6 +9,8 @@
 namespace duly {
 namespace {
 
+constexpr std::size_t kReasonsOfDependencies = 10;  // further ones are left out
+
 std::string_view name_of(ShardMap::Phase phase) {
   switch (phase) {
     case ShardMap::Phase::free: return "free";
@@ -208,7 +210,14 @@ std::optional<std::string> Engine::explain_json(CommandId id) {
     reasons.push_back(reason(
         "running", "attempt " + std::to_string(row->attempt) + " since " + format_instant(row->started_ms)));
   } else if (row->state == State::waiting) {
-    reasons.push_back(reason("waits_for_dependency", "not all its dependencies have succeeded"));
+    for (const CommandId id_of_parent : store_.parents(id)) {
+      const auto parent = store_.find(id_of_parent);
+      const bool met = parent && (parent->state == State::succeeded || parent->state == State::delivered);
+      if (!parent || met) continue;
+      reasons.push_back(reason("waits_for_dependency", format_command_id(id_of_parent) + " is " +
+                                                           std::string(duly::name_of(parent->state))));
+      if (reasons.size() == kReasonsOfDependencies) break;
+    }
   } else {
     reasons.push_back(
         reason("ended", std::string(duly::name_of(row->state)) + " at " + format_instant(row->finished_ms)));

@@ -38,6 +38,27 @@ struct Submit {
   Actor actor;
   std::vector<NewCommand> commands;
 };
+// A workflow whose graph was checked.  All or nothing.
+struct SubmitWorkflow {
+  struct Node {
+    std::string name;
+    std::vector<std::size_t> parents;  // indexes of nodes before this one
+    bool takes_results = false;
+  };
+  Submit work;              // one command a node, in the same order, without keys; its reply is the request's
+  std::vector<Node> nodes;  // parents before children
+  std::string name;
+  OnFailure on_failure = OnFailure::cancel_rest;
+  std::string idempotency_key;  // empty = none
+  std::uint64_t body_hash = 0;
+};
+struct ChangeWorkflow {
+  enum class What : std::uint8_t { cancel, retry };
+  ReplyTo reply = 0;
+  Actor actor;
+  CommandId id;
+  What what = What::cancel;
+};
 struct CancelCommand {
   ReplyTo reply = 0;
   Actor actor;
@@ -47,6 +68,7 @@ struct RedriveCommand {
   ReplyTo reply = 0;
   Actor actor;
   CommandId id;
+  Bytes payload = nullptr;  // in the place of the one that failed; null = the same again
 };
 struct RescheduleCommand {
   ReplyTo reply = 0;
@@ -102,6 +124,10 @@ struct DrainAgent {
   Actor actor;
   std::string agent;
   bool drain = true;  // false = resume
+};
+// Where time stands for those who move it by hand: answered with a ClockState when the batch is done.
+struct AskClock {
+  ReplyTo reply = 0;
 };
 struct CrashAgent {
   ReplyTo reply = 0;
@@ -204,9 +230,9 @@ struct Drain {};
 // At start: have every queue that is known declared.
 struct EnsureQueues {};
 
-using Input = std::variant<Submit, CancelCommand, RedriveCommand, RescheduleCommand, AwaitEnd, ForgetWait,
+using Input = std::variant<Submit, SubmitWorkflow, ChangeWorkflow, CancelCommand, RedriveCommand, RescheduleCommand, AwaitEnd, ForgetWait,
                            PutQueue, StartOperation, StopOperation, PinShard, UnassignShard, DrainAgent,
-                           CrashAgent, Query, PutSchedule, ChangeSchedule, BackfillSchedule, HttpBegin,
+                           AskClock, CrashAgent, Query, PutSchedule, ChangeSchedule, BackfillSchedule, HttpBegin,
                            HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState, QueueInspected,
                            DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
 

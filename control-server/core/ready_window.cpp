@@ -1,7 +1,6 @@
 #include "control-server/core/ready_window.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "common/base/assert.h"
 #include "common/base/planted.h"
@@ -18,16 +17,14 @@ std::pair<std::int64_t, CommandId> just_after(const ReadyRow& row) {
   return {row.due_ms, CommandId{row.id.value + 1}};
 }
 
-std::tuple<int, std::int64_t, CommandId> rank(const WindowEntry& entry) {
-  return {-entry.row.priority, entry.eligible_ms, entry.row.id};
-}
+std::pair<std::int64_t, CommandId> rank(const WindowEntry& entry) { return {entry.eligible_ms, entry.row.id}; }
 
 }  // namespace
 
 void ReadyWindow::open_unknown(LaneKey lane) { lanes_[lane].disk_due = INT64_MIN; }
 
 void ReadyWindow::reset(ShardId shard) {
-  for (auto at = lanes_.lower_bound(LaneKey{shard, INT32_MIN});
+  for (auto at = lanes_.lower_bound(LaneKey{shard, INT32_MIN, 0});
        at != lanes_.end() && at->first.shard == shard; ++at) {
     Lane& lane = at->second;
     while (!lane.entries.empty()) erase(lane, lane.entries.begin());
@@ -75,6 +72,32 @@ void ReadyWindow::remove(LaneKey key, CommandId id) {
   if (at != lane->second.entries.end()) erase(lane->second, at);
 }
 
+std::optional<LaneKey> ReadyWindow::first_lane(ShardId shard, QueueNumber queue, std::int64_t now_ms,
+                                               std::int64_t until_ms, bool republish_only) {
+  std::optional<LaneKey> first;
+  std::int64_t most = INT64_MIN;
+  for (auto at = lanes_.lower_bound(LaneKey{shard, queue, INT32_MIN});
+       at != lanes_.end() && at->first.shard == shard && at->first.queue == queue; ++at) {
+    auto& [key, lane] = *at;
+    if (lane.fresh() < cap_ / 2) refill(key, lane, now_ms);
+    promote(lane, until_ms);
+    const WindowEntry* next = peek(lane, republish_only);
+    if (next == nullptr) continue;
+    const std::int64_t urgency = key.priority * limits::kAgeing.count() + now_ms - next->eligible_ms;
+    if (urgency > most) most = urgency, first = key;
+  }
+  return first;
+}
+
+const WindowEntry* ReadyWindow::peek(const Lane& lane, bool republish_only) {
+  if (republish_only && lane.again == 0) return nullptr;
+  for (const auto& [eligible, id] : lane.due) {
+    const WindowEntry& entry = lane.entries.at(id);
+    if (!republish_only || entry.republish) return &entry;
+  }
+  return nullptr;
+}
+
 std::optional<WindowEntry> ReadyWindow::pop(LaneKey key, std::int64_t now_ms, std::int64_t until_ms,
                                             bool republish_only) {
   const auto found = lanes_.find(key);
@@ -82,14 +105,11 @@ std::optional<WindowEntry> ReadyWindow::pop(LaneKey key, std::int64_t now_ms, st
   Lane& lane = found->second;
   if (lane.fresh() < cap_ / 2) refill(key, lane, now_ms);
   promote(lane, until_ms);
-  for (const auto& [priority, eligible, id] : lane.due) {
-    const auto at = lane.entries.find(id);
-    if (republish_only && !at->second.republish) continue;
-    WindowEntry entry = at->second;
-    erase(lane, at);
-    return entry;
-  }
-  return std::nullopt;
+  const WindowEntry* next = peek(lane, republish_only);
+  if (next == nullptr) return std::nullopt;
+  WindowEntry entry = *next;
+  erase(lane, lane.entries.find(entry.row.id));
+  return entry;
 }
 
 bool ReadyWindow::promising(LaneKey key, std::int64_t now_ms, std::int64_t until_ms) const {
@@ -155,7 +175,7 @@ void ReadyWindow::refill(LaneKey key, Lane& lane, std::int64_t now_ms) {
   const std::int64_t horizon = now_ms + kHorizonMs;
   if (lane.disk_due > horizon) return;
   const std::size_t room = cap_ - std::min(lane.fresh(), cap_ - 1);
-  const auto rows = store_.ready(key.shard, key.queue, lane.frontier, horizon, room);
+  const auto rows = store_.ready(key, lane.frontier, horizon, room);
   for (const ReadyRow& row : rows) {
     if (!taken_(row.id) && !lane.entries.contains(row.id)) {
       insert(lane, WindowEntry{row, row.due_ms, false, nullptr}, true);
@@ -166,7 +186,7 @@ void ReadyWindow::refill(LaneKey key, Lane& lane, std::int64_t now_ms) {
     lane.disk_due = rows.back().due_ms;
   } else {
     lane.frontier = std::max(lane.frontier, {horizon + 1, CommandId{INT64_MIN}});
-    lane.disk_due = store_.next_due(key.shard, key.queue, lane.frontier).value_or(INT64_MAX);
+    lane.disk_due = store_.next_due(key, lane.frontier).value_or(INT64_MAX);
   }
 }
 

@@ -1,5 +1,5 @@
-// What is due soon, per lane (a shard's commands of one queue): a capped window in memory over the store's
-// index.
+// What is due soon, per lane (a shard's commands of one queue and priority): a capped window in memory over the
+// store's index.
 //
 // Invariant.  Every scheduled command of a lane whose (due, id) lies below the lane's frontier is in the
 // window, is handed out, or waits for its key; everything at or beyond the frontier is found in the store,
@@ -8,7 +8,6 @@
 // thread.  Times are wall milliseconds of the server.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -22,12 +21,6 @@
 namespace duly {
 
 using BodyPtr = std::shared_ptr<const CommandBody>;
-
-struct LaneKey {
-  ShardId shard;
-  QueueNumber queue = 0;
-  friend auto operator<=>(const LaneKey&, const LaneKey&) = default;
-};
 
 struct WindowEntry {
   ReadyRow row;
@@ -56,8 +49,12 @@ class ReadyWindow {
   bool add_republish(LaneKey lane, const ReadyRow& row, std::int64_t now_ms);
   void remove(LaneKey lane, CommandId id);
 
-  // The next command of the lane that is eligible at `until_ms`: the highest priority first, then by (due,
-  // id). `republish_only` passes over the rest (the queue is full).
+  // Of the lanes of one shard and queue the one whose next command goes first: by priority, where each
+  // limits::kAgeing that a command has waited counts as one level, so that the lowest moves too.  Nothing when
+  // none has one that is eligible at `until_ms`.  `republish_only` passes over the rest (the queue is full).
+  std::optional<LaneKey> first_lane(ShardId shard, QueueNumber queue, std::int64_t now_ms, std::int64_t until_ms,
+                                    bool republish_only);
+  // The next command of the lane that is eligible at `until_ms`, by (due, id).
   std::optional<WindowEntry> pop(LaneKey lane, std::int64_t now_ms, std::int64_t until_ms,
                                  bool republish_only);
   // Whether pop() may find something: cheap, may be wrong in one direction only (true).
@@ -72,9 +69,9 @@ class ReadyWindow {
     // Of these, those that are published anew.  They have a cap of their own: a window full of new work must
     // not keep out what was lost, or a queue that counts the lost ones as queued would be full for ever.
     std::size_t again = 0;
-    std::set<std::pair<std::int64_t, CommandId>> by_due;     // (due, id) of those below the frontier
-    std::set<std::pair<std::int64_t, CommandId>> upcoming;   // (eligible, id), not yet promoted
-    std::set<std::tuple<int, std::int64_t, CommandId>> due;  // (-priority, eligible, id)
+    std::set<std::pair<std::int64_t, CommandId>> by_due;    // (due, id) of those below the frontier
+    std::set<std::pair<std::int64_t, CommandId>> upcoming;  // (eligible, id), not yet promoted
+    std::set<std::pair<std::int64_t, CommandId>> due;       // (eligible, id)
     std::pair<std::int64_t, CommandId> frontier{INT64_MIN, CommandId{INT64_MIN}};
     std::int64_t disk_due = INT64_MAX;
     [[nodiscard]] std::size_t fresh() const { return entries.size() - again; }
@@ -88,6 +85,8 @@ class ReadyWindow {
   void make_room(Lane& lane);
   void refill(LaneKey key, Lane& lane, std::int64_t now_ms);
   static void promote(Lane& lane, std::int64_t until_ms);
+  // The next to be popped, when there is one.
+  static const WindowEntry* peek(const Lane& lane, bool republish_only);
 
   Store& store_;
   std::function<bool(CommandId)> taken_;

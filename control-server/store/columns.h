@@ -17,6 +17,9 @@
   "window_ms, catch_max, jitter_ms, type, queue, key, priority, retry, timeout_ms, on_lost, labels, "  \
   "payload, created_ms, updated_ms, next_ms, buffered_ms, last_fire_ms, fired, skipped"
 
+#define DULY_WORKFLOW_COLUMNS \
+  "id, name, on_failure, state, stopped, total, open, failed, created_ms, finished_ms"
+
 namespace duly::columns {
 
 // A row selected by DULY_STATE_COLUMNS, starting at column 0.
@@ -30,6 +33,8 @@ std::string labels_text(const std::map<std::string, std::string>& labels);
 std::map<std::string, std::string> read_labels(const std::string& text);
 
 void bind_optional(Sql& query, const std::optional<std::int64_t>& value);
+// A row selected by DULY_WORKFLOW_COLUMNS.
+WorkflowRow read_workflow(Sql& query);
 // A row selected by DULY_SCHEDULE_COLUMNS.
 ScheduleRow read_schedule(Sql& query);
 // From `spec` to `payload`, in the order of those columns.  `retry` and `labels` are their texts, which must

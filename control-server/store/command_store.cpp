@@ -10,7 +10,8 @@ namespace duly {
 
 CommandId Store::last_id() {
   Sql query = database_->query(
-      "SELECT max(id) FROM (SELECT max(id) AS id FROM state UNION ALL SELECT max(id) FROM operation)");
+      "SELECT max(id) FROM (SELECT max(id) AS id FROM state UNION ALL SELECT max(id) FROM operation"
+      " UNION ALL SELECT max(id) FROM workflow)");
   return CommandId{query.next() && !query.is_null(0) ? query.integer(0) : 0};
 }
 
@@ -104,6 +105,24 @@ void Store::update(const StateRow& row) {
   query.bind(row.finished_ms).bind(static_cast<std::int64_t>(row.reason)).bind(row.id.value);
   const int changed = query.run();
   DULY_ASSERT(database_->failed() || changed == 1);
+}
+
+void Store::replace_payload(CommandId id, const Bytes& payload, std::int64_t at_ms, const std::string& who) {
+  const std::int64_t revision = revisions(id) + 1;
+  database_->begin();
+  database_
+      ->query("INSERT INTO revision (id, revision, at_ms, who, payload) SELECT id, ?, ?, ?, payload FROM command WHERE id = ?")
+      .bind(revision)
+      .bind(at_ms)
+      .bind(who)
+      .bind(id.value)
+      .run();
+  database_->query("UPDATE command SET payload = ? WHERE id = ?").bind_blob(*payload).bind(id.value).run();
+}
+
+int Store::revisions(CommandId id) {
+  Sql query = database_->query("SELECT count(*) FROM revision WHERE id = ?");
+  return query.bind(id.value).next() ? static_cast<int>(query.integer(0)) : 0;
 }
 
 void Store::append_attempt(const AttemptRow& row) {

@@ -5,15 +5,15 @@
 
 namespace duly {
 
-std::vector<ReadyRow> Store::ready(ShardId shard, QueueNumber queue, std::pair<std::int64_t, CommandId> from,
+std::vector<ReadyRow> Store::ready(const LaneKey& lane, std::pair<std::int64_t, CommandId> from,
                                    std::int64_t until_ms, std::size_t most) {
   std::vector<ReadyRow> rows;
   Sql query = database_->query(
       "SELECT id, due_ms, priority, attempt, base_attempt, max_attempts, token, key_hash FROM state"
-      " WHERE state = 1 AND shard = ? AND queue = ? AND (due_ms, id) >= (?, ?) AND due_ms <= ?"
+      " WHERE state = 1 AND shard = ? AND queue = ? AND priority = ? AND (due_ms, id) >= (?, ?) AND due_ms <= ?"
       " ORDER BY due_ms, id LIMIT ?");
-  query.bind(shard.value).bind(queue).bind(from.first).bind(from.second.value).bind(until_ms);
-  query.bind(static_cast<std::int64_t>(most));
+  query.bind(lane.shard.value).bind(lane.queue).bind(lane.priority);
+  query.bind(from.first).bind(from.second.value).bind(until_ms).bind(static_cast<std::int64_t>(most));
   while (query.next()) {
     ReadyRow row;
     row.id = CommandId{query.integer(0)};
@@ -28,28 +28,27 @@ std::vector<ReadyRow> Store::ready(ShardId shard, QueueNumber queue, std::pair<s
   return rows;
 }
 
-std::optional<std::int64_t> Store::next_due(ShardId shard, QueueNumber queue,
-                                            std::pair<std::int64_t, CommandId> from) {
+std::optional<std::int64_t> Store::next_due(const LaneKey& lane, std::pair<std::int64_t, CommandId> from) {
   Sql query = database_->query(
-      "SELECT due_ms FROM state WHERE state = 1 AND shard = ? AND queue = ? AND (due_ms, id) >= (?, ?)"
-      " ORDER BY due_ms, id LIMIT 1");
-  query.bind(shard.value).bind(queue).bind(from.first).bind(from.second.value);
+      "SELECT due_ms FROM state WHERE state = 1 AND shard = ? AND queue = ? AND priority = ?"
+      " AND (due_ms, id) >= (?, ?) ORDER BY due_ms, id LIMIT 1");
+  query.bind(lane.shard.value).bind(lane.queue).bind(lane.priority).bind(from.first).bind(from.second.value);
   if (!query.next()) return std::nullopt;
   return query.integer(0);
 }
 
-std::vector<std::pair<ShardId, QueueNumber>> Store::lanes() {
-  std::vector<std::pair<ShardId, QueueNumber>> lanes;
-  ShardId shard{-1};
-  QueueNumber queue = -1;
+std::vector<LaneKey> Store::lanes() {
+  std::vector<LaneKey> lanes;
+  LaneKey last{ShardId{-1}, -1, -1};
   while (true) {
     Sql query = database_->query(
-        "SELECT shard, queue FROM state WHERE state = 1 AND (shard, queue) > (?, ?) ORDER BY shard, queue "
-        "LIMIT 1");
-    if (!query.bind(shard.value).bind(queue).next()) return lanes;
-    shard = ShardId{static_cast<std::int32_t>(query.integer(0))};
-    queue = static_cast<QueueNumber>(query.integer(1));
-    lanes.emplace_back(shard, queue);
+        "SELECT shard, queue, priority FROM state WHERE state = 1 AND (shard, queue, priority) > (?, ?, ?)"
+        " ORDER BY shard, queue, priority LIMIT 1");
+    if (!query.bind(last.shard.value).bind(last.queue).bind(last.priority).next()) return lanes;
+    last.shard = ShardId{static_cast<std::int32_t>(query.integer(0))};
+    last.queue = static_cast<QueueNumber>(query.integer(1));
+    last.priority = static_cast<int>(query.integer(2));
+    lanes.push_back(last);
   }
 }
 
@@ -68,6 +67,14 @@ std::vector<StateRow> Store::queued(QueueNumber queue, std::int64_t before_ms, s
   query.bind(queue).bind(before_ms).bind(static_cast<std::int64_t>(most));
   while (query.next()) rows.push_back(columns::read_state(query));
   return rows;
+}
+
+std::optional<std::int64_t> Store::next_expiry() {
+  Sql query = database_->query(
+      "SELECT expires_ms FROM state WHERE expires_ms IS NOT NULL AND state IN (0, 1, 2) ORDER BY expires_ms "
+      "LIMIT 1");
+  if (!query.next()) return std::nullopt;
+  return query.integer(0);
 }
 
 std::vector<CommandId> Store::expiring(std::int64_t now_ms, std::size_t most) {

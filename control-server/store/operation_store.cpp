@@ -9,7 +9,6 @@ namespace duly {
 namespace {
 
 constexpr std::string_view kPrefix = "op_";
-constexpr std::string_view kCommandPrefix = "cmd_";
 
 OperationRow read_operation(Sql& query) {
   OperationRow row;
@@ -33,14 +32,8 @@ OperationRow read_operation(Sql& query) {
 #define DULY_OPERATION_COLUMNS \
   "id, kind, state, dry_run, filter, who, cursor, matched, changed, skipped, created_ms, finished_ms"
 
-std::string format_operation_id(CommandId id) {
-  return std::string(kPrefix) + format_command_id(id).substr(kCommandPrefix.size());
-}
-
-std::optional<CommandId> parse_operation_id(std::string_view text) {
-  if (!text.starts_with(kPrefix)) return std::nullopt;
-  return parse_command_id(std::string(kCommandPrefix) + std::string(text.substr(kPrefix.size())));
-}
+std::string format_operation_id(CommandId id) { return format_id(kPrefix, id); }
+std::optional<CommandId> parse_operation_id(std::string_view text) { return parse_id(kPrefix, text); }
 
 // ---- filters
 // ---------------------------------------------------------------------------------------------------

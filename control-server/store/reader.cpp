@@ -15,9 +15,9 @@ constexpr const char* kViewColumns =
     " s.base_attempt, s.max_attempts, s.losses, s.key_hash, s.expires_ms, s.queued_ms, s.started_ms, s.epoch,"
     " s.publisher, s.executor, s.nonce, s.finished_ms, s.reason,"
     " c.created_ms, t.text, q.text, c.key, c.retry, c.timeout_ms, c.on_lost, c.labels, c.payload, c.fire_ms, "
-    "sc.name"
+    "sc.name, n.workflow, n.name"
     " FROM state s JOIN command c ON c.id = s.id JOIN name t ON t.number = s.type JOIN name q ON q.number = "
-    "s.queue LEFT JOIN schedule sc ON sc.id = c.schedule"
+    "s.queue LEFT JOIN schedule sc ON sc.id = c.schedule LEFT JOIN node n ON n.command = s.id"
     " WHERE s.id = ?";
 
 std::optional<std::int64_t> unless_zero(std::int64_t value) {
@@ -47,6 +47,8 @@ CommandView read_view(Sql& query, StateRow& row) {
   view.spec.payload = make_bytes(query.text(31));
   view.spec.fire_at_ms = query.integer(32);
   view.schedule = query.text(33);
+  view.workflow = CommandId{query.integer(34)};
+  view.node = query.text(35);
   view.spec.due_at_ms = row.due_ms;
   view.spec.priority = row.priority;
   view.spec.expires_at_ms = unless_zero(row.expires_ms);
@@ -78,7 +80,11 @@ struct Reader::Impl {
   std::optional<CommandView> view(CommandId id, StateRow& row) {
     Sql query = database->query(kViewColumns);
     if (!query.bind(id.value).next()) return std::nullopt;
-    return read_view(query, row);
+    auto view = read_view(query, row);
+    Sql parents = database->query("SELECT parent FROM edge WHERE child = ? ORDER BY parent LIMIT ?");
+    parents.bind(id.value).bind(static_cast<std::int64_t>(limits::kDependsOn));
+    while (parents.next()) view.spec.depends_on.push_back(CommandId{parents.integer(0)});
+    return view;
   }
 
   void add_attempts(CommandView& view);
@@ -152,6 +158,10 @@ std::vector<CommandId> Reader::Impl::candidates(const CommandFilter& filter, std
         "SELECT s.id, s.state, s.queue, s.type, s.due_ms FROM schedule c JOIN fire f ON f.schedule = c.id"
         " JOIN state s ON s.id = f.command WHERE c.name = ?3 AND f.command < ?1 ORDER BY f.command DESC "
         "LIMIT ?2";
+  } else if (filter.workflow) {
+    walk =
+        "SELECT s.id, s.state, s.queue, s.type, s.due_ms FROM node n JOIN state s ON s.id = n.command"
+        " WHERE n.workflow = ?3 AND n.command < ?1 ORDER BY n.command DESC LIMIT ?2";
   } else if (!filter.labels.empty()) {
     walk =
         "SELECT s.id, s.state, s.queue, s.type, s.due_ms FROM label l JOIN state s ON s.id = l.id"
@@ -165,6 +175,8 @@ std::vector<CommandId> Reader::Impl::candidates(const CommandFilter& filter, std
   query.bind(below).bind(limits::kPageScanRows);
   if (!filter.schedule.empty()) {
     query.bind(filter.schedule);
+  } else if (filter.workflow) {
+    query.bind(filter.workflow->value);
   } else if (!filter.labels.empty()) {
     query.bind(filter.labels.front().first).bind(filter.labels.front().second);
   } else if (!filter.key.empty()) {
@@ -242,6 +254,22 @@ Result<CommandPage> Reader::list(const CommandFilter& filter, std::optional<Comm
   }
   if (const Status read = end_read(); !read) return read.error();
   return page;
+}
+
+Result<std::vector<Reader::Revision>> Reader::revisions(CommandId id) {
+  std::vector<Revision> items;
+  bool known = false;
+  {
+    Sql command = database().query("SELECT 1 FROM state WHERE id = ?");
+    known = command.bind(id.value).next();
+    Sql query =
+        database().query("SELECT revision, at_ms, who, payload FROM revision WHERE id = ? ORDER BY revision");
+    query.bind(id.value);
+    while (query.next()) items.push_back({query.integer(0), query.integer(1), query.text(2), query.text(3)});
+  }
+  if (const Status read = end_read(); !read) return read.error();
+  if (!known) return Error{Errc::not_found, "there is no such command"};
+  return items;
 }
 
 Result<std::vector<Reader::AuditRow>> Reader::audit(std::int64_t below, int limit) {

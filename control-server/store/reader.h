@@ -42,12 +42,14 @@ struct CommandView {
   int max_attempts = 0;  // the highest attempt number allowed now
   int shard = 0;
   std::string schedule;  // that made it; empty = none
+  CommandId workflow;    // 0 = none
+  std::string node;      // its name in the workflow
   std::int64_t created_at_ms = 0;
   std::optional<std::int64_t> finished_at_ms;
   Bytes result;       // JSON text; null = none
   std::string error;  // of the last ended attempt, or the reason of the end
   std::string
-      reason;  // of a dead command: "attempts_exhausted", "not_retryable", "lost", "poison"; else empty
+      reason;  // of a dead command: "attempts_exhausted", "not_retryable", "lost", "poison", "restored"; else empty
   std::vector<AttemptView> attempts;
   std::vector<EventView> events;
 };
@@ -55,6 +57,7 @@ struct CommandView {
 struct CommandFilter {
   std::optional<State> state;
   std::string type, queue, key, schedule;                   // empty = any
+  std::optional<CommandId> workflow;
   std::vector<std::pair<std::string, std::string>> labels;  // all must match
   std::optional<std::int64_t> due_before_ms, due_after_ms;  // exclusive
 };
@@ -71,6 +74,13 @@ class Reader {
   // not_found when there is no such command.
   Result<CommandView> command(CommandId id);
   Result<CommandPage> list(const CommandFilter& filter, std::optional<CommandId> below, int limit);
+  struct Revision {
+    std::int64_t revision = 0, at_ms = 0;  // and when it was replaced
+    std::string who;
+    std::string payload;
+  };
+  // Payloads that were replaced, the oldest first: at most limits::kRevisions.  not_found as command().
+  Result<std::vector<Revision>> revisions(CommandId id);
   // Audit rows, newest first, below `below` (0 = from the newest).
   struct AuditRow {
     std::int64_t sequence = 0;
@@ -78,6 +88,26 @@ class Reader {
     std::string who, what, subject, detail;
   };
   Result<std::vector<AuditRow>> audit(std::int64_t below, int limit);
+
+  // ---- workflows (reader_workflows.cpp)
+  // --------------------------------------------------------------------------------------------
+  struct WorkflowNode {
+    CommandId id;
+    std::string name;
+    State state = State::waiting;
+    int attempt = 0;
+    std::int64_t due_at_ms = 0;
+    std::optional<std::int64_t> finished_at_ms;
+    std::vector<std::size_t> parents;  // indexes of nodes before this one
+  };
+  struct WorkflowView {
+    WorkflowRow row;
+    std::vector<WorkflowNode> nodes;  // parents before children
+  };
+  // not_found when there is none.
+  Result<WorkflowView> workflow(CommandId id);
+  // Newest first, below `below`; of one state, or of all.
+  Result<std::vector<WorkflowRow>> workflows(std::optional<WorkflowState> state, CommandId below, int limit);
 
   // ---- schedules (reader_schedules.cpp)
   // --------------------------------------------------------------------------------------------

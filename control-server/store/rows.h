@@ -1,6 +1,7 @@
 // The rows of the store as the engine sees them.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include "common/model/command.h"
 #include "common/model/schedule.h"
 #include "common/model/state_table.h"
+#include "common/model/workflow.h"
 
 namespace duly {
 
@@ -28,7 +30,8 @@ enum class DeadReason : std::uint8_t {
   attempts_exhausted = 1,
   not_retryable = 2,
   lost = 3,
-  poison = 4
+  poison = 4,
+  restored = 5  // it was running when the copy was made that the store was restored from
 };
 constexpr std::string_view name_of(DeadReason reason) {
   switch (reason) {
@@ -37,6 +40,7 @@ constexpr std::string_view name_of(DeadReason reason) {
     case DeadReason::not_retryable: return "not_retryable";
     case DeadReason::lost: return "lost";
     case DeadReason::poison: return "poison";
+    case DeadReason::restored: return "restored";
   }
   return "";
 }
@@ -146,6 +150,44 @@ struct ScheduleRow {
   }
 };
 enum class FireKind : std::uint8_t { timetable = 0, by_hand = 1 };
+
+// Why what is left of a workflow is being cancelled.  The numbers are stored.
+enum class Stopped : std::uint8_t { no = 0, by_failure = 1, by_hand = 2 };
+
+struct WorkflowRow {
+  CommandId id;  // of the same source as those of commands
+  std::string name;
+  OnFailure on_failure = OnFailure::cancel_rest;
+  WorkflowState state = WorkflowState::running;
+  Stopped stopped = Stopped::no;
+  std::int64_t total = 0;
+  std::int64_t open = 0;    // not ended
+  std::int64_t failed = 0;  // ended, and not in success
+  std::int64_t created_ms = 0, finished_ms = 0;
+};
+
+// Whether a payload takes the results of others.  The numbers are stored.
+enum class Fills : std::uint8_t { never = 0, when_released = 1, done = 2 };
+
+struct NodeRow {
+  CommandId command;
+  CommandId workflow;
+  std::string name;
+  Fills fills = Fills::never;
+};
+
+// "wf_" and the 13 characters of a command's id.
+std::string format_workflow_id(CommandId id);
+std::optional<CommandId> parse_workflow_id(std::string_view text);
+
+// The scheduled commands of one shard, queue and priority: in order of (due, id).
+struct LaneKey {
+  ShardId shard;
+  QueueNumber queue = 0;
+  int priority = 5;
+  friend auto operator<=>(const LaneKey&, const LaneKey&) = default;
+};
+inline LaneKey lane_of(const StateRow& row) { return {row.shard, row.queue, row.priority}; }
 
 // A scheduled command as the ready window needs it.
 struct ReadyRow {

@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 4> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 5> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -118,6 +118,30 @@ CREATE INDEX fire_open_schedule ON fire_open (schedule, command);
 CREATE TABLE schedule_gone (id INTEGER PRIMARY KEY);
 ALTER TABLE command ADD COLUMN schedule INTEGER;
 ALTER TABLE command ADD COLUMN fire_ms INTEGER;
+)sql",
+                                                           R"sql(
+-- Commands that wait for others, as one piece of work; ids are of the same source as those of commands.
+-- stopped: 1 = the rest is cancelled because one ended badly, 2 = cancelled by hand.
+CREATE TABLE workflow (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, on_failure INTEGER NOT NULL, state INTEGER NOT NULL,
+  stopped INTEGER NOT NULL, total INTEGER NOT NULL, open INTEGER NOT NULL, failed INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL,
+  CHECK (open BETWEEN 0 AND total), CHECK ((open = 0) = (finished_ms > 0)), CHECK ((open > 0) = (state = 0)));
+CREATE INDEX workflow_state ON workflow (state, id);
+-- fills: 0 = its payload is as given, 1 = it takes results, 2 = it has taken them.
+CREATE TABLE node (command INTEGER PRIMARY KEY, workflow INTEGER NOT NULL, name TEXT NOT NULL, fills INTEGER NOT NULL);
+CREATE INDEX node_workflow ON node (workflow, command);
+-- The child begins after the parent has succeeded.
+CREATE TABLE edge (parent INTEGER NOT NULL, child INTEGER NOT NULL, PRIMARY KEY (parent, child)) WITHOUT ROWID;
+CREATE INDEX edge_child ON edge (child, parent);
+-- Of every waiting command: how many of its parents have not succeeded yet.
+CREATE TABLE unmet (command INTEGER PRIMARY KEY, parents INTEGER NOT NULL CHECK (parents > 0));
+-- Payloads that were replaced when a dead command was redriven.
+CREATE TABLE revision (id INTEGER NOT NULL, revision INTEGER NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL,
+                       payload BLOB NOT NULL, PRIMARY KEY (id, revision));
+-- By priority too: the most urgent of a long backlog is found at once.
+DROP INDEX state_ready;
+CREATE INDEX state_ready ON state (shard, queue, priority, due_ms, id) WHERE state = 1;
 )sql"};
 
 }  // namespace duly

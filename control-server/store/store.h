@@ -25,6 +25,7 @@
 namespace duly {
 
 class Database;
+struct RestoreReport;
 
 struct StoreOptions {
   std::string path;
@@ -48,6 +49,15 @@ class Store {
 
   [[nodiscard]] int shards() const { return shards_; }
   [[nodiscard]] std::int64_t generation() const { return generation_; }
+
+  // ---- restoring (generation.cpp)
+  // --------------------------------------------------------------------------------------------
+  // What was put back from a copy begins anew (store/backup.h).  Commits.
+  Result<RestoreReport> begin_generation(std::int64_t now_ms);
+  // Whether that has happened, and what was running then has not been ended yet.
+  [[nodiscard]] bool restored();
+  void forget_restored();
+  void jump_attempts(StateRow& row);
 
   // ---- transaction
   // -------------------------------------------------------------------------------------------
@@ -80,7 +90,7 @@ class Store {
 
   // ---- commands
   // ----------------------------------------------------------------------------------------------
-  // Of commands and operations.
+  // Of commands, operations and workflows.
   CommandId last_id();
   void insert(const StateRow& row, const CommandSpec& spec, std::int64_t created_ms);
   std::optional<StateRow> find(CommandId id);
@@ -90,6 +100,10 @@ class Store {
   void move(StateRow& row, Move move);
   // Writes `row` without a move (a mark that came after the permit, a republish, a reschedule).
   void update(const StateRow& row);
+  // Puts another payload in the place of the present one, which is kept.
+  void replace_payload(CommandId id, const Bytes& payload, std::int64_t at_ms, const std::string& who);
+  // How many payloads were replaced.
+  int revisions(CommandId id);
   void append_attempt(const AttemptRow& row);
   void append_event(CommandId id, std::int64_t at_ms, const char* kind, const std::string& who,
                     const std::string& detail);
@@ -98,16 +112,17 @@ class Store {
 
   // Scheduled commands of one lane with (due, id) at or after `from`, in that order, due at or before
   // `until_ms`.
-  std::vector<ReadyRow> ready(ShardId shard, QueueNumber queue, std::pair<std::int64_t, CommandId> from,
+  std::vector<ReadyRow> ready(const LaneKey& lane, std::pair<std::int64_t, CommandId> from,
                               std::int64_t until_ms, std::size_t most);
   // Due time of the first scheduled command of the lane at or after `from`.
-  std::optional<std::int64_t> next_due(ShardId shard, QueueNumber queue,
-                                       std::pair<std::int64_t, CommandId> from);
-  // The (shard, queue) pairs that have scheduled commands.  Skips from pair to pair in the index.
-  std::vector<std::pair<ShardId, QueueNumber>> lanes();
+  std::optional<std::int64_t> next_due(const LaneKey& lane, std::pair<std::int64_t, CommandId> from);
+  // Those that have scheduled commands.  Skips from lane to lane in the index.
+  std::vector<LaneKey> lanes();
   std::vector<StateRow> running();
   // Queued before `before_ms` in this queue, oldest id first, after `after`.
   std::vector<StateRow> queued(QueueNumber queue, std::int64_t before_ms, std::size_t most);
+  // Of those that have not started.
+  std::optional<std::int64_t> next_expiry();
   std::vector<CommandId> expiring(std::int64_t now_ms, std::size_t most);
   // Of the live commands of one key: the first in order, and whether one is queued or running.
   std::optional<StateRow> key_head(std::int64_t key_hash);
@@ -166,6 +181,32 @@ class Store {
   std::optional<std::int64_t> schedule_of(CommandId command);
   // For oracles.
   void each_fire(const std::function<void(std::int64_t, std::int64_t, FireKind, CommandId)>& visit);
+
+  // ---- workflows and dependencies (workflow_store.cpp)
+  // ----------------------------------------------------------------------------------------
+  void insert_workflow(const WorkflowRow& row);
+  void update_workflow(const WorkflowRow& row);
+  std::optional<WorkflowRow> workflow(CommandId id);
+  std::int64_t open_workflow_count();
+  void insert_node(const NodeRow& row);
+  // The node that a command is, if it is one.
+  std::optional<NodeRow> node(CommandId command);
+  // In the order of their ids, which is one in which parents come first.
+  std::vector<CommandId> nodes(CommandId workflow);
+  void put_filled_payload(CommandId command, const std::string& payload);
+  void insert_edge(CommandId parent, CommandId child);
+  [[nodiscard]] bool room_for_child(CommandId parent);
+  std::vector<CommandId> parents(CommandId child);
+  std::vector<CommandId> waiting_children(CommandId parent);
+  // The result of a parent of `child`, by its name in the workflow; "null" when it gave none.
+  std::string parent_result(CommandId child, const std::string& name);
+  // A waiting command has so many parents that have not succeeded.
+  void put_unmet(CommandId command, std::int64_t parents);
+  // One of them has; how many are left.
+  std::int64_t met_one(CommandId command);
+  void remove_unmet(CommandId command);
+  // For oracles: workflows by id.
+  void each_workflow(const std::function<void(const WorkflowRow&)>& visit);
 
   // ---- shards, dead letters, counters
   // ------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // POST /v1/commands/batch: an array and lines of the same commands mean the same.
-#include "control-server/api/raw_json.h"
+#include "common/wire/raw_json.h"
 #include "tests/fuzz/api_world.h"
 #include "tests/fuzz/fuzz_input.h"
 

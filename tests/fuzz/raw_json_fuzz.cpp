@@ -1,7 +1,7 @@
 // Payloads are cut out of the request's text without being parsed again: the cut must be what the parser saw.
 #include "common/model/limits.h"
 #include "common/wire/json.h"
-#include "control-server/api/raw_json.h"
+#include "common/wire/raw_json.h"
 #include "tests/fuzz/fuzz_input.h"
 
 namespace duly::fuzz {

@@ -87,19 +87,20 @@ void compare_ready(Store& store, const StoreModel& model, int which) {
   if (!queue) return;
   const std::pair from{std::int64_t{which % 40}, CommandId{which % 7}};
   const std::int64_t until = from.first + which % 50;
+  const LaneKey lane{shard, *queue, which % 10};
   auto due = expected_if(store, model, [&](const StateRow& row) {
-    return row.state == State::scheduled && row.shard == shard && row.queue == *queue &&
+    return row.state == State::scheduled && lane_of(row) == lane &&
            std::pair{row.due_ms, row.id} >= from;
   });
   std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) {
     return std::pair{a.due_ms, a.id} < std::pair{b.due_ms, b.id};
   });
-  const auto next = store.next_due(shard, *queue, from);
+  const auto next = store.next_due(lane, from);
   FUZZ_CHECK(next.has_value() == !due.empty() && (!next || *next == due.front().due_ms));
   std::erase_if(due, [&](const StateRow& row) { return row.due_ms > until; });
   const std::size_t most = 1 + static_cast<std::size_t>(which) % 5;
   if (due.size() > most) due.resize(most);
-  const auto ready = store.ready(shard, *queue, from, until, most);
+  const auto ready = store.ready(lane, from, until, most);
   FUZZ_CHECK(ready.size() == due.size());
   for (std::size_t i = 0; i < ready.size(); ++i) {
     const StateRow& row = due[i];
@@ -111,10 +112,10 @@ void compare_ready(Store& store, const StoreModel& model, int which) {
 }
 
 void compare_lists(Store& store, const StoreModel& model, int which) {
-  std::set<std::pair<ShardId, QueueNumber>> lanes;
+  std::set<LaneKey> lanes;
   for (const StateRow& row :
        expected_if(store, model, [](const auto& r) { return r.state == State::scheduled; })) {
-    lanes.emplace(row.shard, row.queue);
+    lanes.insert(lane_of(row));
   }
   FUZZ_CHECK(store.lanes() == std::vector(lanes.begin(), lanes.end()));
   FUZZ_CHECK(same(store.running(),

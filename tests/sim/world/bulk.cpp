@@ -46,7 +46,8 @@ void World::watch_bulk() {
     store.each_state([&](const StateRow& command) {
       const bool meant =
           facts.queue.empty() ? command.key_hash == key_hash_of(facts.key) : queue && command.queue == *queue;
-      if (!meant || command.id > operation || is_end(command.state) || facts_.redriven.contains(command.id))
+      if (!meant || command.id > operation || is_end(command.state) || facts_.redriven.contains(command.id) ||
+          facts_.revivable.contains(command.id))
         return;
       throw Violation{"I13: " + format_operation_id(operation) + " is done and " +
                       format_command_id(command.id) + " is " + std::string(name_of(command.state))};

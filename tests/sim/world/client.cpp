@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/model/limits.h"
 #include "tests/sim/world/world.h"
 
 namespace duly::sim {
@@ -59,7 +60,10 @@ void World::submit_some() {
   if (to_submit_ <= 0 || healing_) return;
   std::vector<NewCommand> commands;
   const std::int64_t count = rng_.chance(0.7) ? 1 : rng_.between(2, 8);
-  for (std::int64_t i = 0; i < count; ++i) commands.push_back(draw_command());
+  for (std::int64_t i = 0; i < count; ++i) {
+    commands.push_back(draw_command());
+    add_parents(commands.back());
+  }
   to_submit_ -= static_cast<int>(count);
   if (std::exchange(sync_fails_with_submit_, false)) disk_.fail_syncs(1);
   const ReplyTo reply = next_reply_++;
@@ -114,7 +118,7 @@ void World::answered(const Answer& answer) {
   if (const auto* stats = std::get_if<StatsSnapshot>(&answer.what)) {
     stats_ = *stats;
     // Design decision 8: a capped window per lane, and no more again of what is published anew.
-    const auto lanes = static_cast<std::size_t>(plan_.shards) * plan_.queues.size();
+    const auto lanes = static_cast<std::size_t>(plan_.shards) * plan_.queues.size() * (limits::kPriority + 1);
     if (stats_.window_commands > static_cast<std::int64_t>(2 * lanes * plan_.lane_window))
       throw Violation{"I12: " + std::to_string(stats_.window_commands) + " commands in memory"};
     return;
@@ -128,6 +132,7 @@ void World::answered(const Answer& answer) {
     const auto* problem = std::get_if<Problem>(&answer.what);
     return schedule_answered(request, problem != nullptr ? problem->status : 0);
   }
+  if (request.action == "workflow") return workflow_answered(request, answer);
   if (request.action == "limits") return limits_answered(request.queue, request.limits, answer);
   if (request.action == "bulk") return bulk_answered(request.bulk, answer);
   if (const auto* submitted = std::get_if<Submitted>(&answer.what)) {
@@ -140,6 +145,8 @@ void World::answered(const Answer& answer) {
       if (facts_.accepted.emplace(id, request.commands[i].spec.on_lost).second) {
         ++counts_.accepted;
         some_.push_back(id);
+        const auto& parents = request.commands[i].spec.depends_on;
+        if (!parents.empty()) facts_.parents[id] = parents;
       }
     }
     return;

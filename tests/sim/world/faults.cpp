@@ -164,6 +164,8 @@ void World::schedule_other_faults() {
         [this] { loop_.step_wall(rng_.between(seconds{-3}, seconds{3})); });
   fault("operator", plan_.rates.operator_action, [this] { act_on_some_command(); });
   fault("bulk_cancel", plan_.rates.bulk_cancel, [this] { cancel_many(); });
+  fault("workflow", plan_.rates.workflow, [this] { draw_workflow(); });
+  fault("workflow_act", plan_.rates.workflow_act, [this] { act_on_some_workflow(); });
   fault("queue_limit", plan_.rates.queue_limit, [this] { limit_some_queue(); });
 }
 

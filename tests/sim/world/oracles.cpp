@@ -27,7 +27,8 @@ void World::sample_store() {
     }
     watch_row(row);
     const auto known = ended_.find(row.id);
-    if (known != ended_.end() && known->second != row.state && known->second != State::dead) {
+    const bool again = known != ended_.end() && (known->second == State::dead || facts_.revivable.contains(row.id));
+    if (known != ended_.end() && known->second != row.state && !again) {
       throw Violation{"I5: " + text(row.id) + " left its end " + std::string(name_of(known->second))};
     }
     if (is_end(row.state)) ended_[row.id] = row.state;
@@ -63,6 +64,7 @@ bool World::settled() {
   Store& store = server_->store();
   const std::int64_t open =
       store.count(State::scheduled) + store.count(State::queued) + store.count(State::running);
+  if (!workflows_known() || store.count(State::waiting) != 0 || store.open_workflow_count() != 0) return false;
   return open == 0 && schedules_stopped() && store.dead_outbox_size() == 0 &&
          store.running_operations().empty();
 }
@@ -108,6 +110,7 @@ void World::judge() {
   judge_epochs(rows);
   judge_dead_letters(rows);
   judge_schedules(rows);
+  judge_workflows(rows);
 }
 
 void World::judge_commands(std::map<CommandId, StateRow>& rows) {
@@ -115,7 +118,7 @@ void World::judge_commands(std::map<CommandId, StateRow>& rows) {
     const auto at = rows.find(id);
     if (at == rows.end()) throw Violation{"I1: " + text(id) + " was accepted and is lost"};
     if (!is_end(at->second.state)) throw Violation{"I7: " + text(id) + " has not ended"};
-    if (facts_.cancelled.contains(id) && at->second.state != State::cancelled) {
+    if (facts_.cancelled.contains(id) && at->second.state != State::cancelled && !facts_.revivable.contains(id)) {
       throw Violation{"I13: " + text(id) + " was answered cancelled and is " +
                       std::string(name_of(at->second.state))};
     }
@@ -157,7 +160,8 @@ void World::judge_attempts(const std::map<CommandId, StateRow>& rows, const Atte
 void World::judge_losses(const Attempts& attempts) {
   for (const auto& [id, outcomes] : attempts) {
     const auto known = facts_.accepted.find(id);
-    if (known == facts_.accepted.end() || facts_.redriven.contains(id)) continue;
+    if (known == facts_.accepted.end() || facts_.redriven.contains(id) || facts_.revivable.contains(id))
+      continue;
     int in_a_row = 0;
     for (const auto& [number, outcome] : outcomes) {
       const bool went_on = number != outcomes.rbegin()->first;

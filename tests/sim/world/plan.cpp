@@ -39,6 +39,8 @@ constexpr RateFault kRates[] = {
     {"operator", &Rates::operator_action},
     {"queue_limit", &Rates::queue_limit},
     {"bulk_cancel", &Rates::bulk_cancel},
+    {"workflow", &Rates::workflow},
+    {"workflow_act", &Rates::workflow_act},
 };
 
 struct RabbitFault {
@@ -148,6 +150,8 @@ void draw_operator(std::uint64_t seed, WorldPlan& plan) {
   Rng rng(seed ^ 0x8E9D5A6F1C3B2E47ULL);
   plan.rates.queue_limit = maybe(rng, 0.35, milliseconds{500}, seconds{6});
   plan.rates.bulk_cancel = maybe(rng, 0.2, seconds{2}, seconds{10});
+  plan.rates.workflow = maybe(rng, 0.4, seconds{1}, seconds{6});
+  plan.rates.workflow_act = maybe(rng, 0.4, seconds{1}, seconds{6});
 }
 
 }  // namespace

@@ -43,7 +43,10 @@ void World::watch_sent(const SendMessage& message) {
   if (const auto* begun = std::get_if<Begun>(&message.message)) {
     for (const BegunItem& item : begun->items) {
       wire_.answered.insert({item.id, item.attempt});
-      if (item.verdict == Verdict::go) watch_start({item.id, item.attempt});
+      if (item.verdict == Verdict::go) {
+        watch_start({item.id, item.attempt});
+        watch_parents(item.id);
+      }
     }
   }
   const bool renews = std::holds_alternative<HeartbeatAck>(message.message) ||

@@ -20,6 +20,7 @@ World::World(std::uint64_t seed, WorldPlan plan)
     : seed_(seed),
       plan_(std::move(plan)),
       rng_(seed),
+      parent_dice_(seed ^ stable_hash("parents")),
       rabbit_(loop_, rng_.next()),
       net_(loop_, rng_.next()),
       disk_(rng_.next()) {
@@ -84,6 +85,10 @@ std::uint64_t World::run() {
   every(kSampleEvery, [this] { sample_store(); });
   draw_schedules();
   every(kSampleEvery, [this] { ask_for_schedules(); });
+  if (plan_.rates.workflow.count() > 0)
+    every(
+        kSampleEvery, [this] { ask_for_workflows(); },
+        std::make_shared<Rng>(seed_ ^ stable_hash("ask for workflows")));
   schedule_agent_faults();
   schedule_server_faults();
   schedule_broker_faults();
@@ -105,7 +110,10 @@ Duration World::backlog_time() {
   // And what comes only now, because nobody answered it before.
   for (const Unsent& unsent : unknown_) open += static_cast<std::int64_t>(unsent.commands.size());
   for (const auto& [reply, pending] : pending_) open += static_cast<std::int64_t>(pending.commands.size());
-  return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency) + limited_time(open);
+  // Those that wait for each other run one after the other.
+  const std::int64_t waiting = store.count(State::waiting);
+  return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency) + kLongestRun * waiting * 4 +
+         limited_time(open + waiting);
 }
 
 WorldCounts World::counts() const {
@@ -185,6 +193,7 @@ void World::server_dies(SimServer::Death how) {
   server_->crash(how);
   wire_.heard.clear();
   forget_schedule_requests();
+  forget_workflow_requests();
   // Whoever waits for an answer does not get one: the outcome is unknown.
   for (auto& [reply, request] : pending_) {
     if (!request.commands.empty()) unknown_.push_back({std::move(request.commands), true});

@@ -66,6 +66,12 @@ class World {
   void ask_for_schedules();
   void forget_schedule_requests();
   [[nodiscard]] bool schedules_stopped() const;
+  void draw_workflow();
+  void add_parents(NewCommand& command);
+  void ask_for_workflows();
+  void forget_workflow_requests();
+  [[nodiscard]] bool workflows_known() const;
+  void act_on_some_workflow();
   bool may_have_expired(const std::vector<NewCommand>& commands);
 
   // ---- oracles
@@ -97,6 +103,15 @@ class World {
   void watch_schedules();
   void judge_schedules(const std::map<CommandId, StateRow>& rows);
   static void judge_fires(const ScheduleRow& row, const std::set<std::int64_t>& times);
+  struct PlannedWorkflow {
+    SubmitWorkflow input;
+    CommandId id;                  // 0 = not answered yet
+    std::vector<CommandId> nodes;  // as in the input
+    bool asked = false;
+  };
+  void watch_parents(CommandId id);
+  void judge_workflows(const std::map<CommandId, StateRow>& rows);
+  void judge_nodes(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows);
   void ask_stats();
   void add_stats();
   void note(std::uint64_t what);
@@ -104,6 +119,7 @@ class World {
   const std::uint64_t seed_;
   const WorldPlan plan_;
   Rng rng_;
+  Rng parent_dice_;
   SimLoop loop_;
   SimRabbit rabbit_;
   SimNet net_;
@@ -129,6 +145,8 @@ class World {
     bool made = false, asked = false, stopped = false;
   };
   std::vector<Planned> schedules_;
+  std::vector<PlannedWorkflow> workflows_;
+  void workflow_answered(const Pending& request, const Answer& answer);
   ReplyTo next_reply_ = 1;
   struct Unsent {
     std::vector<NewCommand> commands;

@@ -8,9 +8,10 @@
 namespace duly {
 
 static constexpr Move kMoves[] = {Move::release, Move::mark,   Move::permit, Move::succeed, Move::retry,
-                                  Move::die,     Move::cancel, Move::expire, Move::redrive, Move::hand_over};
+                                  Move::die,     Move::cancel, Move::expire, Move::redrive, Move::hand_over,
+                                  Move::revive};
 
-// Contract section 2, written down a second time.
+// Contract section 2 and docs/decisions/0016, written down a second time.
 static const std::map<std::pair<State, Move>, State> kDrawn = {
     {{State::waiting, Move::release}, State::scheduled},
     {{State::waiting, Move::cancel}, State::cancelled},
@@ -27,6 +28,7 @@ static const std::map<std::pair<State, Move>, State> kDrawn = {
     {{State::running, Move::die}, State::dead},
     {{State::running, Move::cancel}, State::cancelled},
     {{State::dead, Move::redrive}, State::scheduled},
+    {{State::cancelled, Move::revive}, State::waiting},
 };
 
 TEST_CASE("every move that the contract draws is legal, and no other") {
@@ -42,13 +44,14 @@ TEST_CASE("every move that the contract draws is legal, and no other") {
   CHECK(kEdges.size() == kDrawn.size());
 }
 
-TEST_CASE("an ended command moves no more, except a dead one that is redriven") {
+TEST_CASE("an ended command moves no more, except by hand: a dead one, and one cancelled with its workflow") {
   for (const State state : kStates) {
     int moves = 0;
     for (const Move move : kMoves) moves += after(state, move).has_value() ? 1 : 0;
     INFO(name_of(state));
-    CHECK(is_end(state) == (moves == 0 || state == State::dead));
-    if (state == State::dead) CHECK(moves == 1);
+    const bool by_hand = state == State::dead || state == State::cancelled;
+    CHECK(is_end(state) == (moves == 0 || by_hand));
+    if (by_hand) CHECK(moves == 1);
   }
 }
 

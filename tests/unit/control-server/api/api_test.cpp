@@ -151,6 +151,12 @@ TEST_CASE("a change of a command shows it afterwards, and a conflict passes thro
   CHECK(w.status() == 409);
   CHECK(w.json()["detail"] == "the command is running");
   CHECK(w.json()["title"] == "Conflict");
+  w.ask("POST", kOne + "/retry", R"({"payload": {"n": 1.50} })");
+  CHECK(*w.last<RedriveCommand>().payload == R"({"n": 1.50})");
+  w.ask("POST", kOne + "/retry", R"({"payloads":1})");
+  CHECK(w.json()["errors"][0]["pointer"] == "/payloads");
+  w.ask("GET", kOne + "/revisions");
+  CHECK(w.json()["items"][0]["payload"] == Json({{"old", 1.0}}));
   w.ask("POST", kOne + "/cancel", R"({"force":true})");
   CHECK(w.status() == 400);
   w.ask("POST", kOne + "/reschedule", R"({"due_at":"2026-12-01T00:00:00Z"})");

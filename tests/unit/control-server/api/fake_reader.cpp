@@ -41,6 +41,11 @@ Result<CommandPage> Reader::list(const CommandFilter& filter, std::optional<Comm
   return page;
 }
 
+Result<std::vector<Reader::Revision>> Reader::revisions(CommandId id) {
+  if (!impl_->store->commands.contains(id)) return Error{Errc::not_found, "no such command"};
+  return std::vector<Revision>{{1, 5, "api", "{\"old\": 1.0}"}};
+}
+
 Result<std::vector<Reader::AuditRow>> Reader::audit(std::int64_t below, int limit) {
   std::vector<AuditRow> rows;
   for (std::int64_t i = below == 0 ? 5 : below - 1; i > 0 && static_cast<int>(rows.size()) < limit; --i) {
@@ -81,4 +86,21 @@ std::unique_ptr<Reader> make_fake_reader(std::shared_ptr<FakeStore> store) {
 }
 
 }  // namespace testing
+Result<Reader::WorkflowView> Reader::workflow(CommandId id) {
+  const auto found = impl_->store->workflows.find(id);
+  if (found == impl_->store->workflows.end()) return Error{Errc::not_found, "no such workflow"};
+  return found->second;
+}
+
+Result<std::vector<WorkflowRow>> Reader::workflows(std::optional<WorkflowState> state, CommandId below,
+                                                   int limit) {
+  std::vector<WorkflowRow> rows;
+  for (auto it = impl_->store->workflows.rbegin(); it != impl_->store->workflows.rend(); ++it) {
+    const WorkflowRow& row = it->second.row;
+    if (row.id >= below || (state && row.state != *state)) continue;
+    if (static_cast<int>(rows.size()) < limit) rows.push_back(row);
+  }
+  return rows;
+}
+
 }  // namespace duly

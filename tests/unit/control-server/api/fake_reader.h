@@ -11,6 +11,7 @@ namespace duly::testing {
 struct FakeStore {
   std::map<CommandId, CommandView> commands;
   std::map<std::string, ScheduleRow> schedules;
+  std::map<CommandId, Reader::WorkflowView> workflows;
   CommandFilter last_filter;
 
   void put(std::int64_t id, State state = State::scheduled) {

@@ -1,9 +1,11 @@
 // The engine from permit to end: results, losses, redrives, and what time does.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "control-server/core/engine.h"
+#include "control-server/store/backup.h"
 #include "tests/unit/control-server/core/engine_world.h"
 
 namespace duly {
@@ -53,6 +55,27 @@ TEST_CASE("a redrive allows a fresh set of attempts, and their numbers go on") {
   CHECK(world.state(id) == State::dead);
   CHECK(world.row(id).attempt == 4);
   CHECK(std::holds_alternative<Problem>(world.ask(RedriveCommand{0, "test", CommandId{1}}).what));
+}
+
+TEST_CASE("a redrive may bring another payload, and the old one is kept") {
+  EngineWorld world;
+  const SessionId agent = world.connect("a");
+  CommandSpec spec = quick(1);
+  spec.payload = make_bytes("{\"n\": 1.0}");
+  const CommandId id = world.submit(spec);
+  world.fail_once(agent);
+  for (int i = 1; i <= limits::kRevisions; ++i) {
+    world.ask(RedriveCommand{0, "ann", id, make_bytes(std::to_string(i))});
+    const HandOutItem item = world.the_one(agent);
+    CHECK(*item.payload == std::to_string(i));
+    CHECK(world.begin(agent, item).verdict == Verdict::go);
+    world.finish(agent, item, AttemptOutcome::failed);
+  }
+  CHECK(world.store->revisions(id) == limits::kRevisions);
+  const Answer refused = world.ask(RedriveCommand{0, "ann", id, make_bytes("0")});
+  REQUIRE(std::holds_alternative<Problem>(refused.what));
+  CHECK(std::get<Problem>(refused.what).status == 409);
+  CHECK(*world.store->body(id)->payload == std::to_string(limits::kRevisions));
 }
 
 TEST_CASE("what is not retryable dies at once") {
@@ -270,6 +293,44 @@ TEST_CASE("who waits for an end hears of it when it comes, or when the wait is o
   CHECK(world.all<Answer>()[0].reply == 900);
   world.finish(agent, item, AttemptOutcome::succeeded);
   CHECK(world.all<Answer>().size() == 2);
+}
+
+TEST_CASE("after a restore what ran is dead for a person to redrive, and what is missing is listed") {
+  EngineWorld world;
+  const SessionId agent = world.connect("a");
+  const CommandId ran = world.submit(quick(3));
+  const HandOutItem item = world.the_one(agent);
+  REQUIRE(world.begin(agent, item).verdict == Verdict::go);
+  CommandSpec child = quick(1);
+  child.depends_on = {ran};
+  const CommandId waits = world.submit(child);
+  const CommandId queued = world.submit(quick(1));
+  const HandOutItem out = world.the_one(agent);
+  world.mark(agent, out);
+  REQUIRE(world.store->begin_generation(to_ms(world.now.wall)));
+  world.restart();
+  const SessionId again = world.connect("a");
+  CHECK(world.state(ran) == State::dead);
+  CHECK(world.row(ran).reason == DeadReason::restored);
+  CHECK(world.state(waits) == State::cancelled);
+  CHECK(world.begin(again, out).verdict == Verdict::drop);  // a message of the old generation
+  world.finish(again, item, AttemptOutcome::succeeded);     // and a result
+  CHECK(world.state(ran) == State::dead);
+  CHECK(world.state(queued) == State::queued);
+  HandOutItem lost = item;
+  lost.id = CommandId{item.id.value + (1LL << 40)};
+  world.finish(again, lost, AttemptOutcome::succeeded);
+  world.finish(again, lost, AttemptOutcome::succeeded);
+  const auto reader = Reader::open("duly.db", world.vfs.name());
+  REQUIRE(reader);
+  const auto audit = (*reader)->audit(0, 10);
+  REQUIRE(audit);
+  CHECK(std::count_if(audit->begin(), audit->end(),
+                      [](const auto& row) { return row.what == "command.missing"; }) == 1);
+  world.ask(RedriveCommand{0, "test", ran});
+  CHECK(world.the_one(again).attempt > 1000);
+  world.restart();
+  CHECK(world.state(ran) == State::scheduled);
 }
 
 }  // namespace duly

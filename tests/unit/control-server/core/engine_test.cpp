@@ -277,4 +277,21 @@ TEST_CASE("a full disk refuses the batch whole and by name, and the engine goes 
   CHECK((*store)->counters_agree());
 }
 
+TEST_CASE("ten thousand of one key hold up neither the engine nor the others") {
+  EngineWorld world;
+  const SessionId agent = world.connect("a");
+  Submit many;
+  for (int i = 0; i < 10'000; ++i) many.commands.push_back({EngineWorld::spec("hot"), "", 0});
+  REQUIRE(world.run({Input(std::move(many))}));
+  const CommandId other = world.submit(EngineWorld::spec());
+  std::size_t batches = 1;
+  for (; world.engine->next_wakeup(world.now) <= world.now.mono && batches < 100; ++batches)
+    REQUIRE(world.run({Tick{}}));
+  CHECK(batches >= 5);  // of at most kKeyRefusals each
+  CHECK(batches < 100);
+  const auto items = world.handed(agent);
+  REQUIRE(items.size() == 2);
+  CHECK(items[1].id == other);
+}
+
 }  // namespace duly

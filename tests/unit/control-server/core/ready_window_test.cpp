@@ -31,9 +31,8 @@ struct World {
     taken.clear();
     window = std::make_unique<ReadyWindow>(
         *store, [this](CommandId id) { return taken.contains(id); }, limits::kLaneWindow);
-    for (const auto& [shard, number] : store->lanes()) window->open_unknown({shard, number});
+    for (const LaneKey& lane : store->lanes()) window->open_unknown(lane);
   }
-  [[nodiscard]] LaneKey lane_of(const StateRow& row) const { return {row.shard, row.queue}; }
   static ReadyRow ready(const StateRow& row) {
     return {row.id, row.due_ms, row.priority, 1, 3, row.token, row.key_hash};
   }
@@ -64,9 +63,11 @@ struct World {
     return first;
   }
   std::optional<WindowEntry> pop(int shard) {
-    const LaneKey lane{ShardId{shard}, queue};
-    const bool promising = window->promising(lane, now, now + kAhead);
-    auto entry = window->pop(lane, now, now + kAhead, false);
+    bool promising = false;
+    for (const auto& [key, lane] : window->lanes())
+      promising |= key.shard.value == shard && window->promising(key, now, now + kAhead);
+    const auto lane = window->first_lane(ShardId{shard}, queue, now, now + kAhead, false);
+    auto entry = lane ? window->pop(*lane, now, now + kAhead, false) : std::nullopt;
     if (entry) {
       CHECK(promising);
       REQUIRE(scheduled.contains(entry->row.id));
@@ -147,18 +148,18 @@ TEST_CASE(
       } else if (what < 92 && !world.taken.empty()) {
         const StateRow row = world.scheduled.at(one_of(world.taken));
         world.taken.erase(row.id);
-        world.window->hold_off(world.lane_of(row), World::ready(row), 0);
+        world.window->hold_off(lane_of(row), World::ready(row), 0);
       } else if (what < 96 && !world.scheduled.empty()) {
         StateRow row = one_of(world.scheduled).second;
         world.taken.erase(row.id);
-        world.window->remove(world.lane_of(row), row.id);
+        world.window->remove(lane_of(row), row.id);
         row.due_ms = world.now + world.rng.between(-500, 5000);
         world.store->update(row);
         world.scheduled[row.id] = row;
-        world.window->add(world.lane_of(row), World::ready(row), world.now, nullptr);
+        world.window->add(lane_of(row), World::ready(row), world.now, nullptr);
       } else if (what < 98 && !world.scheduled.empty()) {
         StateRow row = one_of(world.scheduled).second;
-        world.window->remove(world.lane_of(row), row.id);
+        world.window->remove(lane_of(row), row.id);
         world.taken.erase(row.id);
         world.scheduled.erase(row.id);
         row.finished_ms = world.now;
@@ -179,6 +180,29 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("the most urgent is found at once, however long the backlog is that was there before") {
+  World world(1);
+  for (std::size_t i = 0; i < 3 * limits::kLaneWindow; ++i) world.schedule(0, kStart - 1000, 4);
+  world.schedule(0, kStart, 9);
+  CHECK(world.pop(0)->row.priority == 9);
+  CHECK(world.pop(0)->row.priority == 4);
+  world.schedule(0, kStart, 5);
+  world.restart();
+  CHECK(world.pop(0)->row.priority == 5);
+}
+
+TEST_CASE("who has waited for long goes before the more urgent that has just come") {
+  World world(1);
+  world.schedule(0, kStart, 0);
+  world.now = kStart + 9 * limits::kAgeing.count() - 1;
+  world.schedule(0, world.now, 9);
+  CHECK(world.pop(0)->row.priority == 9);
+  world.now += 2;
+  world.schedule(0, world.now, 9);
+  CHECK(world.pop(0)->row.priority == 0);
+  CHECK(world.pop(0)->row.priority == 9);
+}
+
 TEST_CASE("what is due goes by priority first") {
   World world(1);
   for (int priority = 0; priority <= 9; ++priority) world.schedule(0, kStart - 1000 + priority, priority);
@@ -191,14 +215,14 @@ TEST_CASE(
     "what was given back waits for its time, and what was lost in the broker goes even to a full queue") {
   World world(1);
   world.schedule(0, kStart, 5);
-  const LaneKey lane{ShardId{0}, world.queue};
+  const LaneKey lane{ShardId{0}, world.queue, 5};
   const auto entry = world.pop(0);
   REQUIRE(entry);
   world.taken.clear();
   world.window->hold_off(lane, entry->row, kStart + 1000);
   CHECK_FALSE(world.window->pop(lane, kStart, kStart + 999, false).has_value());
   CHECK_FALSE(world.window->pop(lane, kStart, kStart + 1000, true).has_value());
-  world.window->add_republish(lane, ReadyRow{CommandId{77}, kStart, 0, 1, 3, Token{0}, 0}, kStart);
+  world.window->add_republish(lane, ReadyRow{CommandId{77}, kStart, 5, 1, 3, Token{0}, 0}, kStart);
   const auto again = world.window->pop(lane, kStart, kStart + 1000, true);
   REQUIRE(again);
   CHECK(again->republish);
@@ -224,7 +248,7 @@ TEST_CASE("a window full of new work still takes what was lost in the broker") {
   world.window = std::make_unique<ReadyWindow>(
       *world.store, [&](CommandId id) { return world.taken.contains(id); }, 2);
   for (int i = 0; i < 5; ++i) world.schedule(0, kStart, 5);
-  const LaneKey lane{ShardId{0}, world.queue};
+  const LaneKey lane{ShardId{0}, world.queue, 5};
   const StateRow lost = world.scheduled.at(CommandId{5});
   world.window->add_republish(lane, World::ready(lost), kStart);
   // The queue counts as full, because what was lost is counted in it: only that may go.

@@ -1,4 +1,7 @@
-#include "control-server/api/raw_json.h"
+#include "common/wire/raw_json.h"
+
+#include <algorithm>
+#include <charconv>
 
 #include "common/base/assert.h"
 #include "common/wire/json.h"
@@ -75,6 +78,28 @@ bool spells(std::string_view key, std::string_view name) {
   return decoded.ok() && decoded->is_string() && decoded->get_ref<const std::string&>() == name;
 }
 
+std::optional<std::string> unescaped(std::string_view step) {
+  std::string text;
+  for (std::size_t i = 0; i < step.size(); ++i) {
+    if (step[i] != '~') {
+      text += step[i];
+      continue;
+    }
+    if (++i == step.size() || (step[i] != '0' && step[i] != '1')) return std::nullopt;
+    text += step[i] == '0' ? '~' : '/';
+  }
+  return text;
+}
+
+// An index of an array: digits without a leading zero.
+std::optional<std::size_t> index_of(const std::string& step) {
+  std::size_t index = 0;
+  const auto [end, error] = std::from_chars(step.data(), step.data() + step.size(), index);
+  const bool plain = error == std::errc{} && end == step.data() + step.size();
+  if (!plain || (step.size() > 1 && step[0] == '0')) return std::nullopt;
+  return index;
+}
+
 }  // namespace
 
 std::optional<std::string_view> raw_member(std::string_view text, std::string_view name) {
@@ -89,6 +114,18 @@ std::optional<std::string_view> raw_member(std::string_view text, std::string_vi
   return std::nullopt;
 }
 
+std::vector<std::pair<std::string_view, std::string_view>> raw_members(std::string_view text) {
+  std::vector<std::pair<std::string_view, std::string_view>> members;
+  Walker walker(text);
+  if (!walker.take('{') || walker.take('}')) return members;
+  do {
+    const std::string_view key = walker.value();
+    DULY_ASSERT(walker.take(':'));
+    members.emplace_back(key, walker.value());
+  } while (walker.take(','));
+  return members;
+}
+
 std::vector<std::string_view> raw_items(std::string_view text) {
   std::vector<std::string_view> items;
   Walker walker(text);
@@ -96,6 +133,38 @@ std::vector<std::string_view> raw_items(std::string_view text) {
   do items.push_back(walker.value());
   while (walker.take(','));
   return items;
+}
+
+std::optional<std::vector<std::string>> pointer_steps(std::string_view pointer) {
+  std::vector<std::string> steps;
+  while (!pointer.empty()) {
+    if (pointer.front() != '/') return std::nullopt;
+    pointer.remove_prefix(1);
+    const std::string_view step = pointer.substr(0, pointer.find('/'));
+    auto text = unescaped(step);
+    if (!text) return std::nullopt;
+    steps.push_back(std::move(*text));
+    pointer.remove_prefix(step.size());
+  }
+  return steps;
+}
+
+std::optional<std::string_view> raw_at(std::string_view text, std::string_view pointer) {
+  const auto steps = pointer_steps(pointer);
+  if (!steps) return std::nullopt;
+  text = Walker(text).value();
+  for (const std::string& step : *steps) {
+    std::optional<std::string_view> inner;
+    if (text.front() == '{') {
+      inner = raw_member(text, step);
+    } else if (const auto index = index_of(step); index && text.front() == '[') {
+      const auto items = raw_items(text);
+      if (*index < items.size()) inner = items[*index];
+    }
+    if (!inner) return std::nullopt;
+    text = *inner;
+  }
+  return text;
 }
 
 }  // namespace duly

@@ -1,4 +1,4 @@
-#include "control-server/api/raw_json.h"
+#include "common/wire/raw_json.h"
 
 #include <catch2/catch.hpp>
 

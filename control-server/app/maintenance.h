@@ -1,0 +1,12 @@
+// What duly-server does beside serving: `backup FILE` and `restore FILE`.
+#pragma once
+
+#include "common/app/options.h"
+
+namespace duly {
+
+// Does what the words that are not flags ask for, on the data folder of --data; answers the exit code, having
+// told what was done or what was wrong in one line.  The main thread, before anything else is started.
+int run_maintenance(const Options& options);
+
+}  // namespace duly
