@@ -32,6 +32,7 @@ int run(int argc, char** argv) {
   add_load(app, session);
   add_cluster(app, session);
   add_schedules(app, session);
+  add_workflows(app, session);
   name_variables(app);
   if (auto applied = apply_config_file(app, argc, argv); !applied) {
     std::fprintf(stderr, "duly: %s\n", applied.error().what.c_str());

@@ -22,13 +22,24 @@ std::string_view colour_of(std::string_view cell) {
   for (const std::string_view good : {"succeeded", "delivered", "live", "held"}) {
     if (cell == good) return "\033[32m";
   }
-  for (const std::string_view bad : {"dead", "lost", "expired"}) {
+  for (const std::string_view bad : {"dead", "lost", "expired", "failed"}) {
     if (cell == bad) return "\033[31m";
   }
   for (const std::string_view moving : {"running", "queued", "draining", "moving", "free"}) {
     if (cell == moving) return "\033[33m";
   }
   return {};
+}
+
+// A field whose own name has a dot in it comes before one inside another.
+const Json* find_field(const Json& item, std::string_view name) {
+  if (!item.is_object()) return nullptr;
+  const auto at = item.find(std::string(name));
+  if (at != item.end()) return &*at;
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos) return nullptr;
+  const auto outer = item.find(std::string(name.substr(0, dot)));
+  return outer == item.end() ? nullptr : find_field(*outer, name.substr(dot + 1));
 }
 
 std::size_t width_of(std::string_view text) {
@@ -61,8 +72,8 @@ Table::Table(std::vector<Column> columns) : columns_(std::move(columns)), colour
 void Table::add(const Json& item) {
   std::vector<std::string> cells;
   for (const Column& column : columns_) {
-    const auto at = item.is_object() ? item.find(column.field) : item.end();
-    cells.push_back(at == item.end() ? "-" : cell_text(*at));
+    const Json* value = find_field(item, column.field);
+    cells.push_back(value == nullptr ? "-" : cell_text(*value));
   }
   rows_.push_back(std::move(cells));
 }
@@ -124,6 +135,11 @@ std::string cell_text(const Json& value) {
   std::string joined;
   for (const Json& each : value) joined += (joined.empty() ? "" : ",") + cell_text(each);
   return joined.empty() ? "-" : joined;
+}
+
+std::string coloured(std::string_view word) {
+  const std::string_view colour = wants_colours() ? colour_of(word) : "";
+  return colour.empty() ? std::string(word) : std::string(colour) + std::string(word) + "\033[0m";
 }
 
 void print_fields(const Json& object, std::string_view skip) {

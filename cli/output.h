@@ -17,7 +17,7 @@ namespace duly::cli {
 
 struct Column {
   std::string title;
-  std::string field;  // of each item
+  std::string field;  // of each item; "counts.open" is a field of its field
 };
 
 // Rows of objects, printed page by page: the widths are those of the first page.
@@ -43,6 +43,9 @@ class Table {
 std::string cell_text(const Json& value);
 // The text without control characters.
 std::string printable(std::string_view text);
+
+// The word in the colour of the state it names, where colours are wanted.
+std::string coloured(std::string_view word);
 
 // "name  value" lines; the fields of nested objects get dotted names.  `skip` is left out.
 void print_fields(const Json& object, std::string_view skip = {});

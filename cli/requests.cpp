@@ -17,11 +17,6 @@ std::optional<State> state_of(const Json& body) {
   return state_named(at->get_ref<const std::string&>());
 }
 
-bool worth_another_try(const Result<Answer>& answer) {
-  if (!answer) return answer.error().code != Errc::invalid;
-  return answer->busy();
-}
-
 }  // namespace
 
 int with_api(const Session& session, const std::function<int(Api&)>& work) {
@@ -52,6 +47,11 @@ bool has_ended(const Json& body) {
 bool has_succeeded(const Json& body) {
   const auto state = state_of(body);
   return state == State::succeeded || state == State::delivered;
+}
+
+bool worth_another_try(const Result<Answer>& answer) {
+  if (!answer) return answer.error().code != Errc::invalid;
+  return answer->busy();
 }
 
 Result<Answer> wait_for_end(Api& api, const std::string& id, milliseconds limit, milliseconds step,

@@ -22,6 +22,9 @@ inline std::string command_path(const std::string& id) { return "/v1/commands/" 
 bool has_ended(const Json& body);
 bool has_succeeded(const Json& body);
 
+// Whether asking the same again later may bring a better answer; not whether the request was applied.
+bool worth_another_try(const Result<Answer>& answer);
+
 // Asks until the command has ended or `limit` is over; a server that is away for a moment is asked again.
 // `seen` is called with each answer.
 Result<Answer> wait_for_end(Api& api, const std::string& id, milliseconds limit, milliseconds step,

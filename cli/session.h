@@ -29,5 +29,6 @@ void add_change(CLI::App& app, Session& session);   // cancel, retry
 void add_load(CLI::App& app, Session& session);     // load
 void add_cluster(CLI::App& app, Session& session);  // agents, shards, queues, stats, crash, drain, resume
 void add_schedules(CLI::App& app, Session& session);
+void add_workflows(CLI::App& app, Session& session);
 
 }  // namespace duly::cli

@@ -1,9 +1,7 @@
-#include <algorithm>
 #include <limits>
 #include <memory>
 
-#include "cli/requests.h"
-#include "common/model/limits.h"
+#include "cli/lists.h"
 
 namespace duly::cli {
 namespace {
@@ -16,44 +14,16 @@ struct ListFlags {
   std::vector<std::string> labels;
   std::string due_before;
   std::string due_after;
-  std::string cursor;
-  std::int64_t limit = 100;
-  bool all = false;
+  std::string schedule;
+  std::string workflow;
+  PageFlags pages;
 };
-
-// Prints items as they come, so that a listing of everything needs no memory for everything.
-class ListPrinter {
- public:
-  explicit ListPrinter(const Session& session) : json_(session.json()), table_(command_columns()) {
-    if (json_) std::fputs("{\"items\":[", stdout);
-  }
-  void add(const Json& item) {
-    if (!json_) return table_.add(item);
-    std::fputs((std::string(first_ ? "" : ",") + dump_json(item)).c_str(), stdout);
-    first_ = false;
-  }
-  void end_page() {
-    if (!json_) table_.flush(stdout);
-  }
-  void end(const std::string& next_cursor) {
-    const Json cursor = next_cursor.empty() ? Json() : Json(next_cursor);
-    if (json_) return print_line("],\"next_cursor\":" + dump_json(cursor) + "}");
-    if (!next_cursor.empty())
-      std::fprintf(stderr, "There is more: --all, or --cursor %s\n", next_cursor.c_str());
-  }
-
- private:
-  const bool json_;
-  bool first_ = true;
-  Table table_;
-};
-
-using Query = std::vector<std::pair<std::string, std::string>>;
 
 Result<Query> list_query(const ListFlags& flags) {
   Query query{{"state", flags.state},           {"type", flags.type},
               {"queue", flags.queue},           {"key", flags.key},
-              {"due_before", flags.due_before}, {"due_after", flags.due_after}};
+              {"due_before", flags.due_before}, {"due_after", flags.due_after},
+              {"schedule", flags.schedule},     {"workflow", flags.workflow}};
   for (const std::string& pair : flags.labels) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string::npos || equals == 0)
@@ -63,37 +33,10 @@ Result<Query> list_query(const ListFlags& flags) {
   return query;
 }
 
-std::string next_cursor(const Json& body) {
-  const auto at = body.find("next_cursor");
-  return at != body.end() && at->is_string() ? printable(at->get<std::string>()) : "";
-}
-
-// A page may come back short although there is more (its filter is rare): only the cursor tells.
 int list(const Session& session, const ListFlags& flags, Api& api) {
   const auto query = list_query(flags);
   if (!query) return report(query.error());
-  std::unique_ptr<ListPrinter> printer;
-  std::string cursor = flags.cursor;
-  for (std::int64_t left = flags.all ? std::numeric_limits<std::int64_t>::max() : flags.limit; left > 0;) {
-    Query page = *query;
-    page.emplace_back("limit", std::to_string(std::min<std::int64_t>(left, limits::kPageItems)));
-    page.emplace_back("cursor", cursor);
-    const auto answer = api.get("/v1/commands" + query_of(page));
-    if (!answer) return report(answer.error());
-    if (!answer->good()) return report_problem(*answer);
-    if (!answer->body.is_object() || !answer->body.contains("items"))
-      return report({Errc::fatal, "not a list"});
-    if (!printer) printer = std::make_unique<ListPrinter>(session);
-    for (const Json& item : answer->body["items"]) {
-      printer->add(item);
-      --left;
-    }
-    printer->end_page();
-    cursor = next_cursor(answer->body);
-    if (cursor.empty()) break;
-  }
-  if (printer) printer->end(cursor);
-  return kDone;
+  return show_pages(session, api, "/v1/commands", *query, flags.pages, command_columns());
 }
 
 void print_command(const Json& body) {
@@ -142,11 +85,9 @@ void add_list(CLI::App& app, Session& session) {
   command->add_option("--label", flags->labels, "only with NAME=VALUE, repeatable")->allow_extra_args(false);
   command->add_option("--due-before", flags->due_before, "only due before this instant");
   command->add_option("--due-after", flags->due_after, "only due after this instant");
-  command->add_option("--limit", flags->limit, "at most so many")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--cursor", flags->cursor, "go on after an earlier list");
-  command->add_flag("--all", flags->all, "all of them, following the cursors");
+  command->add_option("--schedule", flags->schedule, "only what this schedule has made");
+  command->add_option("--workflow", flags->workflow, "only those of this workflow (wf_…)");
+  add_page_flags(command, flags->pages);
   command->callback([flags, &session] {
     session.exit_code = with_api(session, [&](Api& api) { return list(session, *flags, api); });
   });

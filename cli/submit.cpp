@@ -20,6 +20,7 @@ struct SubmitFlags {
   std::optional<int> priority;
   std::string key;
   std::vector<std::string> labels;
+  std::vector<std::string> depends_on;
   std::optional<int> max_attempts;
   std::optional<std::int64_t> timeout_ms;
   std::string idempotency_key;
@@ -60,6 +61,7 @@ Result<std::string> request_body(const SubmitFlags& flags) {
   if (!flags.due_at.empty()) body["due_at"] = flags.due_at;
   if (flags.priority) body["priority"] = *flags.priority;
   if (!flags.key.empty()) body["key"] = flags.key;
+  if (!flags.depends_on.empty()) body["depends_on"] = flags.depends_on;
   if (flags.max_attempts) body["retry"] = {{"max_attempts", *flags.max_attempts}};
   if (flags.timeout_ms) body["timeout_ms"] = *flags.timeout_ms;
   auto labels = read_labels(flags.labels);
@@ -131,6 +133,11 @@ void add_submit(CLI::App& app, Session& session) {
       ->check(CLI::Range(0, limits::kPriority));
   command->add_option("--key", flags->key, "commands with one key run one at a time, in order");
   command->add_option("--label", flags->labels, "NAME=VALUE, repeatable")->allow_extra_args(false);
+  command
+      ->add_option("--depends-on", flags->depends_on,
+                   "run only after this command has succeeded (cmd_…), repeatable")
+      ->type_name("ID")
+      ->allow_extra_args(false);
   command->add_option("--max-attempts", flags->max_attempts, "attempts before it is dead");
   command->add_option("--timeout-ms", flags->timeout_ms, "limit of one attempt");
   command->add_option("--idempotency-key", flags->idempotency_key,
