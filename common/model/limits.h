@@ -68,18 +68,18 @@ inline constexpr std::size_t kLaneWindow = 1024;        // commands of one (shar
 inline constexpr std::size_t kHandOutItems = 512;       // in one frame
 inline constexpr std::size_t kHandOutBytes = 4U << 20;  // payload in one frame
 inline constexpr std::size_t kBodyCacheBytes = 32U << 20;
-inline constexpr milliseconds kAgeing{10'000};     // of waiting count as one level of priority
-inline constexpr int kKeyRefusals = 2000;          // looked at in one batch that are not the first of their key
-inline constexpr milliseconds kLookAhead{200};     // handed over this long before due
+inline constexpr milliseconds kAgeing{10'000};  // of waiting count as one level of priority
+inline constexpr int kKeyRefusals = 2000;       // looked at in one batch that are not the first of their key
+inline constexpr milliseconds kLookAhead{200};  // handed over this long before due
 inline constexpr milliseconds kLoadHorizon{2000};  // loaded into memory this long before due
 inline constexpr int kPoisonLosses = 3;            // executors lost in a row
 inline constexpr milliseconds kQueuedSuspect{
     2000};  // queued longer than this without a permit: look at the queue
 inline constexpr int kSweepRows = 1000;
 inline constexpr std::int64_t kSchedules = 1'000'000;
-inline constexpr std::size_t kMissing = 10'000;  // commands lost with an older generation that are listed
-inline constexpr int kRevisions = 20;               // payloads of one command that are kept
-inline constexpr std::size_t kDependsOn = 1000;     // ids that one command waits for
+inline constexpr std::size_t kMissing = 10'000;      // commands lost with an older generation that are listed
+inline constexpr int kRevisions = 20;                // payloads of one command that are kept
+inline constexpr std::size_t kDependsOn = 1000;      // ids that one command waits for
 inline constexpr std::int64_t kDependants = 10'000;  // commands that wait for one
 inline constexpr std::size_t kWorkflowNodes = 10'000;
 inline constexpr std::size_t kWorkflowEdges = 100'000;

@@ -1,7 +1,7 @@
 // The life of a command: its states, and the only moves between them.
 //
-// The table is the contract's drawing (section 2) and one edge more (docs/decisions/0016).  The store asks it before every change; a move that is not
-// here is a programming error and ends the process.
+// The table is the contract's drawing (section 2) and one edge more (docs/decisions/0016).  The store asks it
+// before every change; a move that is not here is a programming error and ends the process.
 #pragma once
 
 #include <array>

@@ -34,8 +34,8 @@ std::optional<OnFailure> on_failure_named(std::string_view name) {
 }
 
 std::optional<WorkflowState> workflow_state_named(std::string_view name) {
-  for (const WorkflowState state : {WorkflowState::running, WorkflowState::succeeded, WorkflowState::failed,
-                                    WorkflowState::cancelled}) {
+  for (const WorkflowState state :
+       {WorkflowState::running, WorkflowState::succeeded, WorkflowState::failed, WorkflowState::cancelled}) {
     if (name_of(state) == name) return state;
   }
   return std::nullopt;

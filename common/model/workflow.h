@@ -10,8 +10,8 @@ namespace duly {
 
 // What the end of one command that is not a success means for the others.  The numbers are stored.
 enum class OnFailure : std::uint8_t {
-  cancel_rest = 0,   // what has not been started is cancelled
-  keep_on = 1,  // only what depends on it is cancelled: "continue"
+  cancel_rest = 0,  // what has not been started is cancelled
+  keep_on = 1,      // only what depends on it is cancelled: "continue"
 };
 constexpr std::string_view name_of(OnFailure policy) {
   return policy == OnFailure::cancel_rest ? "cancel_rest" : "continue";

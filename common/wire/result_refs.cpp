@@ -21,8 +21,7 @@ void check_one(const Json& object, const std::string& at, const Allowed& allowed
   for (const auto& member : object.items()) {
     const std::string here = at + "/" + escaped(member.key());
     if (member.key() == kResult) {
-      const bool known =
-          member.value().is_string() && allowed(member.value().get_ref<const std::string&>());
+      const bool known = member.value().is_string() && allowed(member.value().get_ref<const std::string&>());
       if (!known) complain(here, "must be the name of a command in depends_on");
     } else if (member.key() == kPointer) {
       const bool good =

@@ -1,5 +1,5 @@
-// References in a workflow node's payload to the results of its dependencies: {"$result": "a", "pointer": "/total"}
-// (contract section 4).
+// References in a workflow node's payload to the results of its dependencies: {"$result": "a", "pointer":
+// "/total"} (contract section 4).
 #pragma once
 
 #include <functional>

@@ -11,8 +11,9 @@ namespace duly {
 
 Router make_router(Api& api) {
   std::vector<Route> all;
-  for (auto* const part : {&submit_routes, &commands_routes, &bulk_routes, &executors_routes, &queues_routes,
-                           &schedules_routes, &workflows_routes, &agents_routes, &clock_routes, &crash_routes, &operations_routes}) {
+  for (auto* const part :
+       {&submit_routes, &commands_routes, &bulk_routes, &executors_routes, &queues_routes, &schedules_routes,
+        &workflows_routes, &agents_routes, &clock_routes, &crash_routes, &operations_routes}) {
     auto routes = part(api);
     all.insert(all.end(), std::make_move_iterator(routes.begin()), std::make_move_iterator(routes.end()));
   }
@@ -29,7 +30,8 @@ bool body_is_optional(std::string_view target) {
 
 std::size_t max_request_body(std::string_view method, std::string_view target) {
   const auto path = target.substr(0, target.find('?'));
-  if (method == "POST" && (path == "/v1/commands/batch" || path == "/v1/workflows")) return limits::kHttpBatchBytes;
+  if (method == "POST" && (path == "/v1/commands/batch" || path == "/v1/workflows"))
+    return limits::kHttpBatchBytes;
   return limits::kHttpBodyBytes + limits::kHttpEnvelopeBytes;
 }
 

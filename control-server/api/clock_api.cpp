@@ -1,8 +1,8 @@
 // POST /v1/clock/advance: time for users' tests, moved by hand from event to event.
 //
-// The clock never jumps over anything: it goes to the next fire, due time or expiry, lets what is due there run
-// to its end, and goes on.  So a schedule sees each of its fire times, and what one command leads to happens
-// before the next one's time comes.  Bounds: kSettle at one moment, kPatience in all.
+// The clock never jumps over anything: it goes to the next fire, due time or expiry, lets what is due there
+// run to its end, and goes on.  So a schedule sees each of its fire times, and what one command leads to
+// happens before the next one's time comes.  Bounds: kSettle at one moment, kPatience in all.
 #include <memory>
 #include <utility>
 
@@ -67,7 +67,8 @@ class Advance : public std::enable_shared_from_this<Advance> {
 
 void advance(Api& api, ApiCall&& call) {
   if (api.clock == nullptr)
-    return call.respond(make_problem(409, "the server runs on the machine's clock: start it with --clock virtual"));
+    return call.respond(
+        make_problem(409, "the server runs on the machine's clock: start it with --clock virtual"));
   const auto body = object_body(call);
   if (!body) return;
   Complaints complaints;
@@ -84,7 +85,11 @@ void advance(Api& api, ApiCall&& call) {
 }  // namespace
 
 std::vector<Route> clock_routes(Api& api) {
-  return {{"POST", "/v1/clock/advance", Role::admin, [&api](ApiCall&& call) { advance(api, std::move(call)); }, {}}};
+  return {{"POST",
+           "/v1/clock/advance",
+           Role::admin,
+           [&api](ApiCall&& call) { advance(api, std::move(call)); },
+           {}}};
 }
 
 }  // namespace duly

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "common/model/limits.h"
-#include "control-server/api/api_support.h"
 #include "common/wire/raw_json.h"
+#include "control-server/api/api_support.h"
 
 namespace duly {
 namespace {

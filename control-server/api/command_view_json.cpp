@@ -83,10 +83,10 @@ void append_request(std::string& out, JsonObject& object, const CommandView& vie
   object.instant("fire_at",
                  view.schedule.empty() ? std::nullopt : std::optional<std::int64_t>(spec.fire_at_ms));
   object.begin("depends_on");
-  append_list(out, spec.depends_on, [](std::string& list, CommandId id) {
-    append_json_string(list, format_command_id(id));
-  });
-  object.text_or_null("workflow", view.workflow.value == 0 ? std::string() : format_workflow_id(view.workflow));
+  append_list(out, spec.depends_on,
+              [](std::string& list, CommandId id) { append_json_string(list, format_command_id(id)); });
+  object.text_or_null("workflow",
+                      view.workflow.value == 0 ? std::string() : format_workflow_id(view.workflow));
   object.text_or_null("node", view.node);
   object.text("on_lost", spec.on_lost == OnLost::dead ? "dead" : "retry");
 }

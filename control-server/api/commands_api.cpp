@@ -71,7 +71,8 @@ void redrive(Api& api, ApiCall&& call) {
     const auto raw = raw_member(call.request.body, "payload");
     DULY_ASSERT(raw);
     if (raw->size() > limits::kPayloadBytes)
-      complaints.add_too_large("/payload", "is larger than " + std::to_string(limits::kPayloadBytes) + " bytes");
+      complaints.add_too_large("/payload",
+                               "is larger than " + std::to_string(limits::kPayloadBytes) + " bytes");
     payload = make_bytes(std::string(*raw));
   }
   if (!complaints.empty()) return call.respond(complaints.response());

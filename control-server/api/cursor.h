@@ -9,7 +9,13 @@
 
 namespace duly {
 
-enum class CursorKind : std::uint8_t { commands = 1, audit = 2, schedules = 3, schedule_versions = 4, workflows = 5 };
+enum class CursorKind : std::uint8_t {
+  commands = 1,
+  audit = 2,
+  schedules = 3,
+  schedule_versions = 4,
+  workflows = 5
+};
 
 std::string encode_cursor(CursorKind kind, std::int64_t position);
 // Nothing for anything that encode_cursor has not made for a list of this kind.

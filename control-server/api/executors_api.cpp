@@ -1,9 +1,9 @@
 // What a foreign executor says over HTTP: may I begin, and how it went (contract section 5).
 #include <utility>
 
+#include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/command_json.h"
-#include "common/wire/raw_json.h"
 #include "control-server/api/routes.h"
 
 namespace duly {

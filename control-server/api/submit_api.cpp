@@ -3,10 +3,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/command_json.h"
 #include "control-server/api/json_text.h"
-#include "common/wire/raw_json.h"
 #include "control-server/api/routes.h"
 
 namespace duly {

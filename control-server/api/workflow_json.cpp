@@ -47,7 +47,8 @@ void read_names(Reading& r) {
 }
 
 // What one dependency names; complains and answers nothing when that is no other command of the workflow.
-std::optional<std::size_t> read_parent(Reading& r, std::size_t node, const Json& value, const std::string& at) {
+std::optional<std::size_t> read_parent(Reading& r, std::size_t node, const Json& value,
+                                       const std::string& at) {
   if (!value.is_string()) return r.complaints.add(at, "must be the name of a command"), std::nullopt;
   const auto& name = value.get_ref<const std::string&>();
   const auto found = r.index.find(name);
@@ -56,8 +57,7 @@ std::optional<std::size_t> read_parent(Reading& r, std::size_t node, const Json&
     const std::string shown = name.size() > kNameBytes ? std::string("that") : "'" + name + "'";
     return r.complaints.add(at, "no command of this workflow is named " + shown), std::nullopt;
   }
-  if (found->second == node)
-    return r.complaints.add(at, "a command cannot depend on itself"), std::nullopt;
+  if (found->second == node) return r.complaints.add(at, "a command cannot depend on itself"), std::nullopt;
   return found->second;
 }
 
@@ -80,7 +80,8 @@ void read_parents(Reading& r, std::size_t node) {
 
 std::string cycle_text(const Reading& r, const std::vector<std::size_t>& cycle) {
   std::string text = "the dependencies form a cycle: ";
-  for (const std::size_t node : cycle) text += (node == cycle.front() && text.back() == ' ' ? "" : " -> ") + r.names[node];
+  for (const std::size_t node : cycle)
+    text += (node == cycle.front() && text.back() == ' ' ? "" : " -> ") + r.names[node];
   return text;
 }
 

@@ -11,9 +11,10 @@
 
 namespace duly {
 
-// Reads and checks a whole workflow; `raw` is the text of `body`.  Every problem goes to `complaints`, and then
-// the answer means nothing.  Reply, actor and idempotency key are the caller's.
-SubmitWorkflow read_workflow(const Json& body, std::string_view raw, std::int64_t now_ms, Complaints& complaints);
+// Reads and checks a whole workflow; `raw` is the text of `body`.  Every problem goes to `complaints`, and
+// then the answer means nothing.  Reply, actor and idempotency key are the caller's.
+SubmitWorkflow read_workflow(const Json& body, std::string_view raw, std::int64_t now_ms,
+                             Complaints& complaints);
 
 // With the nodes, and without.
 void append_workflow_json(std::string& out, const Reader::WorkflowView& view);

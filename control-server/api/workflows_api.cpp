@@ -65,7 +65,9 @@ template <ChangeWorkflow::What what>
 void change_workflow(Api& api, ApiCall&& call) {
   const auto id = workflow_id_of(call);
   if (!id || !takes_no_body(call)) return;
-  const auto make = [id = *id](ReplyTo reply) { return Input(ChangeWorkflow{reply, Actor(kApiActor), id, what}); };
+  const auto make = [id = *id](ReplyTo reply) {
+    return Input(ChangeWorkflow{reply, Actor(kApiActor), id, what});
+  };
   api.desk.ask(make, [&api, respond = call.respond, id = *id](const Answer& answer) {
     const auto* problem = std::get_if<Problem>(&answer.what);
     respond_to_change(api, respond, problem != nullptr ? problem_response(*problem) : show_workflow(api, id));

@@ -39,10 +39,12 @@ int restore(const std::string& data, const std::string& file) {
               static_cast<long long>(done->generation), static_cast<long long>(done->commands),
               done->newest_ms == 0 ? "never" : ("at " + format_instant(done->newest_ms)).c_str());
   std::printf(
-      "%lld were queued and will be published again; %lld were running and will be dead with reason restored\n",
+      "%lld were queued and will be published again; %lld were running and will be dead with reason "
+      "restored\n",
       static_cast<long long>(done->was_queued), static_cast<long long>(done->was_running));
   std::printf(
-      "what was accepted later is not in it: commands that agents or the broker still speak of will be listed "
+      "what was accepted later is not in it: commands that agents or the broker still speak of will be "
+      "listed "
       "in the audit log as command.missing\n");
   return 0;
 }

@@ -172,7 +172,8 @@ MonoTime Engine::next_wakeup(Moment now) const {
   if (!wait_deadlines_.empty()) next = std::min(next, wait_deadlines_.begin()->first);
   if (!operations_.empty()) next = std::min(next, next_operation_);
   if (rate_frees_) next = std::min(next, *rate_frees_);
-  if (key_refusals_ >= limits::kKeyRefusals) next = now.mono;  // the rest of the lane is still to be looked at
+  if (key_refusals_ >= limits::kKeyRefusals)
+    next = now.mono;  // the rest of the lane is still to be looked at
   const auto lane_open = [this](LaneKey lane) {
     return shards_.at(lane.shard).phase == ShardMap::Phase::held;
   };

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "common/model/limits.h"
+#include "common/wire/json.h"
 #include "control-server/core/effects.h"
 #include "control-server/core/inputs.h"
 #include "control-server/core/queue_gate.h"
@@ -320,6 +321,8 @@ class Engine {
   [[nodiscard]] std::string queues_json();
   [[nodiscard]] std::optional<std::string> queue_json(const std::string& name);
   [[nodiscard]] std::optional<std::string> explain_json(CommandId id);
+  void explain_scheduled(const StateRow& row, Json& reasons);
+  void explain_waiting(const StateRow& row, Json& reasons);
   [[nodiscard]] StatsSnapshot snapshot() const;
 
   void answer(ReplyTo reply, JsonBody body);
@@ -375,7 +378,7 @@ class Engine {
   bool restored_ = false;             // since the last start
   std::set<CommandId> missing_;       // commands of an older generation that somebody still speaks of
   std::int64_t open_workflows_ = 0;
-  std::vector<CommandId> ended_;             // in this batch, while somebody waits
+  std::vector<CommandId> ended_;              // in this batch, while somebody waits
   std::vector<CommandId> stopped_workflows_;  // in this batch: what is left of them is to be cancelled
 
   StatsSnapshot stats_;
@@ -387,7 +390,7 @@ class Engine {
   std::int64_t current_second_ = 0;
   MonoTime started_{};
   MonoTime next_sweep_{};
-  int key_refusals_ = 0;                    // in the last round of handing out
+  int key_refusals_ = 0;                // in the last round of handing out
   SessionId last_served_;               // of handing out
   std::optional<MonoTime> rate_frees_;  // when a rate that held up the last round of handing out has room
   bool rebalance_needed_ = true;

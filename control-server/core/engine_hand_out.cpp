@@ -92,7 +92,8 @@ bool Engine::fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch
 }
 
 std::optional<HandOutItem> Engine::prepare(const WindowEntry& entry, ShardId shard, Epoch epoch) {
-  if (!key_allows(entry)) return ++key_refusals_, std::nullopt;  // comes back when the one before it has ended
+  if (!key_allows(entry))
+    return ++key_refusals_, std::nullopt;  // comes back when the one before it has ended
   BodyPtr body = entry.body;
   if (!body) {
     auto loaded = store_.body(entry.row.id);

@@ -20,7 +20,9 @@ constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kRowsBytes = 1024;  // of a new command beside its payload: rows, indexes, key, labels
 
 // What new work would take of the disk: once in the WAL, once more when it is copied into the database.
-std::int64_t bytes_of(const Bytes& payload) { return payload ? static_cast<std::int64_t>(payload->size()) : 0; }
+std::int64_t bytes_of(const Bytes& payload) {
+  return payload ? static_cast<std::int64_t>(payload->size()) : 0;
+}
 
 std::int64_t bytes_of(const Submit& submit) {
   std::int64_t bytes = 0;
@@ -32,7 +34,8 @@ std::int64_t growth_of(const std::vector<Input>& inputs) {
   std::int64_t bytes = 0;
   for (const Input& input : inputs) {
     if (const auto* submit = std::get_if<Submit>(&input)) bytes += bytes_of(*submit);
-    if (const auto* workflow = std::get_if<SubmitWorkflow>(&input)) bytes += 2 * bytes_of(workflow->work);  // and edges
+    if (const auto* workflow = std::get_if<SubmitWorkflow>(&input))
+      bytes += 2 * bytes_of(workflow->work);  // and edges
     if (const auto* redrive = std::get_if<RedriveCommand>(&input)) bytes += 2 * bytes_of(redrive->payload);
   }
   return 2 * bytes;

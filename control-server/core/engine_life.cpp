@@ -65,7 +65,8 @@ void Engine::said(Agent& agent, Marks& marks) {
 Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> token, PartyNumber executor,
                               std::uint64_t nonce, SessionId session) {
   auto row = store_.find(id);
-  if (!row) return note_missing(id, "its message came, attempt " + std::to_string(attempt)), Permit{Refusal::unknown};
+  if (!row)
+    return note_missing(id, "its message came, attempt " + std::to_string(attempt)), Permit{Refusal::unknown};
   const auto body = store_.body(id);
   if (!body) return {Refusal::unknown};
   if (row->state == State::running && row->attempt == attempt) {
@@ -193,8 +194,8 @@ void Engine::on(HttpFinish& input) {
 bool Engine::finish(const FinishItem& item, PartyNumber executor) {
   auto row = store_.find(item.id);
   if (!row)
-    note_missing(item.id,
-                 "its attempt " + std::to_string(item.attempt) + " has ended: " + std::string(name_of(item.outcome)));
+    note_missing(item.id, "its attempt " + std::to_string(item.attempt) +
+                              " has ended: " + std::string(name_of(item.outcome)));
   if (!row || row->state != State::running) return false;
   const bool this_run = row->attempt == item.attempt && row->executor == executor;
   if (!this_run && !DULY_PLANTED("result.attempt")) return false;

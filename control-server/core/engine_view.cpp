@@ -158,49 +158,67 @@ std::string Engine::queues_json() {
 // ---- explain
 // ---------------------------------------------------------------------------------------------------
 
+void Engine::explain_scheduled(const StateRow& row, Json& reasons) {
+  const QueueInfo& info = queues_[row.queue];
+  const std::string queue = store_.queue_name(row.queue);
+  const ShardMap::Shard& shard = shards_.at(row.shard);
+  if (row.due_ms > now_ms()) {
+    const bool backing_off = row.attempt > row.base_attempt;
+    reasons.push_back(
+        reason(backing_off ? "backing_off" : "not_due", "due at " + format_instant(row.due_ms)));
+  }
+  if (info.paused) reasons.push_back(reason("queue_paused", "queue '" + queue + "' is paused"));
+  if (row.key_hash != 0) {
+    const auto head = store_.key_head(row.key_hash);
+    if (head && head->id != row.id) {
+      reasons.push_back(
+          reason("waits_for_key", format_command_id(head->id) + " of the same key comes first"));
+    }
+  }
+  if (!info.paused && !queue_open(row.queue)) {
+    reasons.push_back(
+        reason("queue_limit", "max_queued commands of queue '" + queue + "' wait in the broker already"));
+  }
+  if (!handed_.contains(row.id))
+    add_limit(reasons, hand_out_stop(row.queue, info), info.gate.limits(), queue);
+  if (shard.phase != ShardMap::Phase::held) {
+    reasons.push_back(reason(
+        "no_agent", "shard " + std::to_string(row.shard.value) + " is " + std::string(name_of(shard.phase))));
+  } else if (const Agent& agent = sessions_.at(shard.holder);
+             !agent.last.broker_up || agent.last.broker_blocked) {
+    reasons.push_back(reason("broker_down", "agent '" + agent.name + "' cannot publish now"));
+  }
+  if (!info.last_problem.empty())
+    reasons.push_back(reason("publish_failed", "the last publish was " + info.last_problem));
+  if (handed_.contains(row.id))
+    reasons.push_back(reason("publishing", "handed to agent '" + shard.row.agent + "'"));
+  if (reasons.empty())
+    reasons.push_back(reason("due", "waits for its turn on shard " + std::to_string(row.shard.value)));
+}
+
+void Engine::explain_waiting(const StateRow& row, Json& reasons) {
+  for (const CommandId id_of_parent : store_.parents(row.id)) {
+    const auto parent = store_.find(id_of_parent);
+    const bool met = parent && (parent->state == State::succeeded || parent->state == State::delivered);
+    if (!parent || met) continue;
+    reasons.push_back(reason("waits_for_dependency", format_command_id(id_of_parent) + " is " +
+                                                         std::string(duly::name_of(parent->state))));
+    if (reasons.size() == kReasonsOfDependencies) break;
+  }
+}
+
 std::optional<std::string> Engine::explain_json(CommandId id) {
   const auto row = store_.find(id);
   if (!row) return std::nullopt;
   Json reasons = Json::array();
   const QueueInfo& info = queues_[row->queue];
   const std::string queue = store_.queue_name(row->queue);
-  const ShardMap::Shard& shard = shards_.at(row->shard);
   const bool has_executor =
       info.consumers > 0 || std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& s) {
         return s.second.execute && std::count(s.second.queues.begin(), s.second.queues.end(), queue) > 0;
       });
   if (row->state == State::scheduled) {
-    if (row->due_ms > now_ms()) {
-      const bool backing_off = row->attempt > row->base_attempt;
-      reasons.push_back(
-          reason(backing_off ? "backing_off" : "not_due", "due at " + format_instant(row->due_ms)));
-    }
-    if (info.paused) reasons.push_back(reason("queue_paused", "queue '" + queue + "' is paused"));
-    if (row->key_hash != 0) {
-      const auto head = store_.key_head(row->key_hash);
-      if (head && head->id != id) {
-        reasons.push_back(
-            reason("waits_for_key", format_command_id(head->id) + " of the same key comes first"));
-      }
-    }
-    if (!info.paused && !queue_open(row->queue)) {
-      reasons.push_back(
-          reason("queue_limit", "max_queued commands of queue '" + queue + "' wait in the broker already"));
-    }
-    if (!handed_.contains(id)) add_limit(reasons, hand_out_stop(row->queue, info), info.gate.limits(), queue);
-    if (shard.phase != ShardMap::Phase::held) {
-      reasons.push_back(reason("no_agent", "shard " + std::to_string(row->shard.value) + " is " +
-                                               std::string(name_of(shard.phase))));
-    } else if (const Agent& agent = sessions_.at(shard.holder);
-               !agent.last.broker_up || agent.last.broker_blocked) {
-      reasons.push_back(reason("broker_down", "agent '" + agent.name + "' cannot publish now"));
-    }
-    if (!info.last_problem.empty())
-      reasons.push_back(reason("publish_failed", "the last publish was " + info.last_problem));
-    if (handed_.contains(id))
-      reasons.push_back(reason("publishing", "handed to agent '" + shard.row.agent + "'"));
-    if (reasons.empty())
-      reasons.push_back(reason("due", "waits for its turn on shard " + std::to_string(row->shard.value)));
+    explain_scheduled(*row, reasons);
   } else if (row->state == State::queued) {
     add_limit(reasons, permit_stop(row->queue, info), info.gate.limits(), queue);
     reasons.push_back(
@@ -210,14 +228,7 @@ std::optional<std::string> Engine::explain_json(CommandId id) {
     reasons.push_back(reason(
         "running", "attempt " + std::to_string(row->attempt) + " since " + format_instant(row->started_ms)));
   } else if (row->state == State::waiting) {
-    for (const CommandId id_of_parent : store_.parents(id)) {
-      const auto parent = store_.find(id_of_parent);
-      const bool met = parent && (parent->state == State::succeeded || parent->state == State::delivered);
-      if (!parent || met) continue;
-      reasons.push_back(reason("waits_for_dependency", format_command_id(id_of_parent) + " is " +
-                                                           std::string(duly::name_of(parent->state))));
-      if (reasons.size() == kReasonsOfDependencies) break;
-    }
+    explain_waiting(*row, reasons);
   } else {
     reasons.push_back(
         reason("ended", std::string(duly::name_of(row->state)) + " at " + format_instant(row->finished_ms)));

@@ -35,8 +35,8 @@ std::optional<Problem> Engine::refuse_parents(const CommandSpec& spec, std::size
   return std::nullopt;
 }
 
-// One whose parents have all succeeded is scheduled at once; one of which some ended otherwise is cancelled at
-// once, as it would have been a moment later.
+// One whose parents have all succeeded is scheduled at once; one of which some ended otherwise is cancelled
+// at once, as it would have been a moment later.
 CommandId Engine::accept_dependent(const NewCommand& command) {
   settle_dependants();  // an end of this batch must not be counted twice
   std::int64_t unmet = 0;
@@ -55,11 +55,10 @@ CommandId Engine::accept_dependent(const NewCommand& command) {
 
 void Engine::on(SubmitWorkflow& input) {
   const ReplyTo reply = input.work.reply;
-  const auto known =
-      input.idempotency_key.empty() ? std::nullopt : store_.idempotent(input.idempotency_key);
+  const auto known = input.idempotency_key.empty() ? std::nullopt : store_.idempotent(input.idempotency_key);
   if (known && known->body_hash != input.body_hash) {
-    return answer(
-        reply, Problem{422, "Idempotency key reused", "this idempotency key was used with another body", "", 0});
+    return answer(reply, Problem{422, "Idempotency key reused",
+                                 "this idempotency key was used with another body", "", 0});
   }
   if (known) {
     ++stats_.replayed;
@@ -68,7 +67,8 @@ void Engine::on(SubmitWorkflow& input) {
   }
   if (auto problem = refuse_submit(input.work)) return answer(reply, std::move(*problem));
   for (std::size_t i = 0; i < input.nodes.size(); ++i) {
-    if (auto problem = refuse_expired(input.work.commands[i].spec, i)) return answer(reply, std::move(*problem));
+    if (auto problem = refuse_expired(input.work.commands[i].spec, i))
+      return answer(reply, std::move(*problem));
   }
   effects_.push_back(Answer{reply, Submitted{{{accept_workflow(input), false}}}});
 }
@@ -92,7 +92,8 @@ CommandId Engine::accept_workflow(const SubmitWorkflow& input) {
     ids.push_back(id);
   }
   if (!input.idempotency_key.empty())
-    store_.insert_idempotent(input.idempotency_key, {row.id, input.body_hash}, now_ms() + limits::kIdempotencyMs);
+    store_.insert_idempotent(input.idempotency_key, {row.id, input.body_hash},
+                             now_ms() + limits::kIdempotencyMs);
   return row.id;
 }
 
@@ -138,12 +139,12 @@ Status Engine::fill_payload(const StateRow& row) {
   const auto body = store_.body(row.id);
   if (!body) return ok_status();
   std::map<std::string, std::string> results;
-  const auto filled =
-      fill_in_results(*body->payload, limits::kPayloadBytes, [&](const std::string& name) -> std::string_view {
-        const auto [at, fresh] = results.try_emplace(name);
-        if (fresh) at->second = store_.parent_result(row.id, name);
-        return at->second;
-      });
+  const auto filled = fill_in_results(*body->payload, limits::kPayloadBytes,
+                                      [&](const std::string& name) -> std::string_view {
+                                        const auto [at, fresh] = results.try_emplace(name);
+                                        if (fresh) at->second = store_.parent_result(row.id, name);
+                                        return at->second;
+                                      });
   if (!filled) return filled.error();
   store_.put_filled_payload(row.id, *filled);
   return ok_status();
@@ -167,9 +168,9 @@ void Engine::node_ended(const StateRow& row) {
   if (workflow->open == 0) {
     --open_workflows_;
     workflow->finished_ms = std::max<std::int64_t>(now_ms(), 1);
-    workflow->state = workflow->failed == 0                      ? WorkflowState::succeeded
+    workflow->state = workflow->failed == 0                   ? WorkflowState::succeeded
                       : workflow->stopped == Stopped::by_hand ? WorkflowState::cancelled
-                                                               : WorkflowState::failed;
+                                                              : WorkflowState::failed;
   }
   store_.update_workflow(*workflow);
 }
@@ -207,8 +208,9 @@ void Engine::on(ChangeWorkflow& input) {
 void Engine::cancel_workflow(WorkflowRow& row, const ChangeWorkflow& input) {
   if (row.state == WorkflowState::cancelled) return answer(input.reply, Done{input.id});
   if (row.open == 0) {
-    return answer(input.reply, Problem{409, "Conflict",
-                                       "the workflow has " + std::string(name_of(row.state)) + " already", "", 0});
+    return answer(
+        input.reply,
+        Problem{409, "Conflict", "the workflow has " + std::string(name_of(row.state)) + " already", "", 0});
   }
   row.stopped = Stopped::by_hand;
   store_.update_workflow(row);
@@ -232,7 +234,8 @@ void Engine::retry_workflow(WorkflowRow& row, const ChangeWorkflow& input) {
   std::size_t taken_up = 0;
   for (const CommandId id : store_.nodes(row.id)) taken_up += take_up(id, input.actor) ? 1 : 0;
   if (taken_up == 0) {
-    return answer(input.reply, Problem{409, "Conflict", "no command of the workflow can be tried again", "", 0});
+    return answer(input.reply,
+                  Problem{409, "Conflict", "no command of the workflow can be tried again", "", 0});
   }
   store_.append_audit(now_ms(), input.actor, "workflow.retry", format_workflow_id(row.id),
                       std::to_string(taken_up) + " commands");

@@ -230,10 +230,11 @@ struct Drain {};
 // At start: have every queue that is known declared.
 struct EnsureQueues {};
 
-using Input = std::variant<Submit, SubmitWorkflow, ChangeWorkflow, CancelCommand, RedriveCommand, RescheduleCommand, AwaitEnd, ForgetWait,
-                           PutQueue, StartOperation, StopOperation, PinShard, UnassignShard, DrainAgent,
-                           AskClock, CrashAgent, Query, PutSchedule, ChangeSchedule, BackfillSchedule, HttpBegin,
-                           HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState, QueueInspected,
-                           DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
+using Input =
+    std::variant<Submit, SubmitWorkflow, ChangeWorkflow, CancelCommand, RedriveCommand, RescheduleCommand,
+                 AwaitEnd, ForgetWait, PutQueue, StartOperation, StopOperation, PinShard, UnassignShard,
+                 DrainAgent, AskClock, CrashAgent, Query, PutSchedule, ChangeSchedule, BackfillSchedule,
+                 HttpBegin, HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState,
+                 QueueInspected, DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
 
 }  // namespace duly

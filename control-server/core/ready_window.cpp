@@ -17,7 +17,9 @@ std::pair<std::int64_t, CommandId> just_after(const ReadyRow& row) {
   return {row.due_ms, CommandId{row.id.value + 1}};
 }
 
-std::pair<std::int64_t, CommandId> rank(const WindowEntry& entry) { return {entry.eligible_ms, entry.row.id}; }
+std::pair<std::int64_t, CommandId> rank(const WindowEntry& entry) {
+  return {entry.eligible_ms, entry.row.id};
+}
 
 }  // namespace
 

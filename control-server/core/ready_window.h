@@ -1,5 +1,5 @@
-// What is due soon, per lane (a shard's commands of one queue and priority): a capped window in memory over the
-// store's index.
+// What is due soon, per lane (a shard's commands of one queue and priority): a capped window in memory over
+// the store's index.
 //
 // Invariant.  Every scheduled command of a lane whose (due, id) lies below the lane's frontier is in the
 // window, is handed out, or waits for its key; everything at or beyond the frontier is found in the store,
@@ -50,10 +50,11 @@ class ReadyWindow {
   void remove(LaneKey lane, CommandId id);
 
   // Of the lanes of one shard and queue the one whose next command goes first: by priority, where each
-  // limits::kAgeing that a command has waited counts as one level, so that the lowest moves too.  Nothing when
-  // none has one that is eligible at `until_ms`.  `republish_only` passes over the rest (the queue is full).
-  std::optional<LaneKey> first_lane(ShardId shard, QueueNumber queue, std::int64_t now_ms, std::int64_t until_ms,
-                                    bool republish_only);
+  // limits::kAgeing that a command has waited counts as one level, so that the lowest moves too.  Nothing
+  // when none has one that is eligible at `until_ms`.  `republish_only` passes over the rest (the queue is
+  // full).
+  std::optional<LaneKey> first_lane(ShardId shard, QueueNumber queue, std::int64_t now_ms,
+                                    std::int64_t until_ms, bool republish_only);
   // The next command of the lane that is eligible at `until_ms`, by (due, id).
   std::optional<WindowEntry> pop(LaneKey lane, std::int64_t now_ms, std::int64_t until_ms,
                                  bool republish_only);

@@ -18,7 +18,9 @@ namespace {
 
 constexpr int kPagesAtATime = 1024;
 
-Error cannot(const std::string& what, const std::string& why) { return invalid("cannot " + what + ": " + why); }
+Error cannot(const std::string& what, const std::string& why) {
+  return invalid("cannot " + what + ": " + why);
+}
 
 // The file and the entry of its name: both on disk.
 Status sync(const std::string& path) {
@@ -45,7 +47,7 @@ void copy_pages(const std::string& from, const std::string& to, const BackupProg
   sqlite3_db_config(source.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   source.exec("PRAGMA query_only=1");
   source.exec("PRAGMA wal_autocheckpoint=0");
-  source.exec("BEGIN");
+  source.exec("SAVEPOINT one_moment");  // it only reads
   (void)source.execAndGet("SELECT count(*) FROM meta");
   SQLite::Database copy(to, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
   SQLite::Backup backup(copy, source);
@@ -80,7 +82,8 @@ Status copy_store(const std::string& from, const std::string& to, const BackupPr
 }
 
 Result<RestoreReport> restore_store(const std::string& from, const std::string& to, std::int64_t now_ms) {
-  if (std::filesystem::exists(to)) return cannot("restore to " + to, "there is a store already; move it away first");
+  if (std::filesystem::exists(to))
+    return cannot("restore to " + to, "there is a store already; move it away first");
   const std::string partial = to + ".restoring";
   remove_partial(partial);
   if (const Status copied = copy_store(from, partial, nullptr); !copied) return copied.error();

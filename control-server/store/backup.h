@@ -20,10 +20,10 @@ Status copy_store(const std::string& from, const std::string& to, const BackupPr
 
 struct RestoreReport {
   std::int64_t generation = 0;
-  std::int64_t commands = 0;      // in the copy
-  std::int64_t was_running = 0;   // and are dead now
-  std::int64_t was_queued = 0;    // and will be published again
-  std::int64_t newest_ms = 0;     // when the newest command in it was accepted; 0 = there is none
+  std::int64_t commands = 0;     // in the copy
+  std::int64_t was_running = 0;  // and are dead now
+  std::int64_t was_queued = 0;   // and will be published again
+  std::int64_t newest_ms = 0;    // when the newest command in it was accepted; 0 = there is none
 };
 
 // Makes the store `to`, which must not be there, from the copy `from`: checked whole, brought to this

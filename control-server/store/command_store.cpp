@@ -111,7 +111,9 @@ void Store::replace_payload(CommandId id, const Bytes& payload, std::int64_t at_
   const std::int64_t revision = revisions(id) + 1;
   database_->begin();
   database_
-      ->query("INSERT INTO revision (id, revision, at_ms, who, payload) SELECT id, ?, ?, ?, payload FROM command WHERE id = ?")
+      ->query(
+          "INSERT INTO revision (id, revision, at_ms, who, payload) SELECT id, ?, ?, ?, payload FROM command "
+          "WHERE id = ?")
       .bind(revision)
       .bind(at_ms)
       .bind(who)

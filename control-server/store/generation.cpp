@@ -16,8 +16,8 @@ constexpr std::int64_t kAttemptJump = 1000;
 
 // Epochs jump, so that no holder of the old generation has one of the new; tokens jump, so that its messages,
 // which are still in the broker, start nothing; attempt numbers jump, so that none is used twice.  What was
-// queued is found lost in the broker, and is published again.  What was running is the engine's to end, at its
-// first start: others may wait for it.
+// queued is found lost in the broker, and is published again.  What was running is the engine's to end, at
+// its first start: others may wait for it.
 Result<RestoreReport> Store::begin_generation(std::int64_t now_ms) {
   RestoreReport report;
   report.was_running = count(State::running);
@@ -33,7 +33,9 @@ Result<RestoreReport> Store::begin_generation(std::int64_t now_ms) {
   database_->query("UPDATE shard SET epoch = epoch + ?, agent = '', incarnation = 0").bind(kEpochJump).run();
   database_->query("UPDATE state SET token = token + ? WHERE state IN (0, 1, 2, 5)").bind(kTokenJump).run();
   database_
-      ->query("UPDATE state SET attempt = attempt + ?1, base_attempt = base_attempt + ?1 WHERE state IN (0, 1, 2, 5)")
+      ->query(
+          "UPDATE state SET attempt = attempt + ?1, base_attempt = base_attempt + ?1 WHERE state IN (0, 1, "
+          "2, 5)")
       .bind(kAttemptJump)
       .run();
   append_audit(now_ms, "server", "store.restored", "generation " + std::to_string(generation_),

@@ -10,7 +10,8 @@ std::vector<ReadyRow> Store::ready(const LaneKey& lane, std::pair<std::int64_t, 
   std::vector<ReadyRow> rows;
   Sql query = database_->query(
       "SELECT id, due_ms, priority, attempt, base_attempt, max_attempts, token, key_hash FROM state"
-      " WHERE state = 1 AND shard = ? AND queue = ? AND priority = ? AND (due_ms, id) >= (?, ?) AND due_ms <= ?"
+      " WHERE state = 1 AND shard = ? AND queue = ? AND priority = ? AND (due_ms, id) >= (?, ?) AND due_ms "
+      "<= ?"
       " ORDER BY due_ms, id LIMIT ?");
   query.bind(lane.shard.value).bind(lane.queue).bind(lane.priority);
   query.bind(from.first).bind(from.second.value).bind(until_ms).bind(static_cast<std::int64_t>(most));

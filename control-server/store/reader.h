@@ -46,17 +46,17 @@ struct CommandView {
   std::string node;      // its name in the workflow
   std::int64_t created_at_ms = 0;
   std::optional<std::int64_t> finished_at_ms;
-  Bytes result;       // JSON text; null = none
-  std::string error;  // of the last ended attempt, or the reason of the end
-  std::string
-      reason;  // of a dead command: "attempts_exhausted", "not_retryable", "lost", "poison", "restored"; else empty
+  Bytes result;        // JSON text; null = none
+  std::string error;   // of the last ended attempt, or the reason of the end
+  std::string reason;  // of a dead command: "attempts_exhausted", "not_retryable", "lost", "poison",
+                       // "restored"; else empty
   std::vector<AttemptView> attempts;
   std::vector<EventView> events;
 };
 
 struct CommandFilter {
   std::optional<State> state;
-  std::string type, queue, key, schedule;                   // empty = any
+  std::string type, queue, key, schedule;  // empty = any
   std::optional<CommandId> workflow;
   std::vector<std::pair<std::string, std::string>> labels;  // all must match
   std::optional<std::int64_t> due_before_ms, due_after_ms;  // exclusive

@@ -95,7 +95,10 @@ void Store::put_filled_payload(CommandId command, const std::string& payload) {
 
 void Store::insert_edge(CommandId parent, CommandId child) {
   database_->begin();
-  database_->query("INSERT INTO edge (parent, child) VALUES (?, ?)").bind(parent.value).bind(child.value).run();
+  database_->query("INSERT INTO edge (parent, child) VALUES (?, ?)")
+      .bind(parent.value)
+      .bind(child.value)
+      .run();
 }
 
 bool Store::room_for_child(CommandId parent) {
@@ -129,7 +132,10 @@ std::string Store::parent_result(CommandId child, const std::string& name) {
 
 void Store::put_unmet(CommandId command, std::int64_t parents) {
   database_->begin();
-  database_->query("INSERT INTO unmet (command, parents) VALUES (?, ?)").bind(command.value).bind(parents).run();
+  database_->query("INSERT INTO unmet (command, parents) VALUES (?, ?)")
+      .bind(command.value)
+      .bind(parents)
+      .run();
 }
 
 std::int64_t Store::met_one(CommandId command) {

@@ -89,8 +89,7 @@ void compare_ready(Store& store, const StoreModel& model, int which) {
   const std::int64_t until = from.first + which % 50;
   const LaneKey lane{shard, *queue, which % 10};
   auto due = expected_if(store, model, [&](const StateRow& row) {
-    return row.state == State::scheduled && lane_of(row) == lane &&
-           std::pair{row.due_ms, row.id} >= from;
+    return row.state == State::scheduled && lane_of(row) == lane && std::pair{row.due_ms, row.id} >= from;
   });
   std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) {
     return std::pair{a.due_ms, a.id} < std::pair{b.due_ms, b.id};

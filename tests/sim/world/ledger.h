@@ -70,12 +70,12 @@ struct BulkFacts {
 
 // What one client request is known to have done.
 struct ClientFacts {
-  std::map<CommandId, OnLost> accepted;               // answered 2xx
-  std::map<std::string, std::set<CommandId>> by_key;  // I8: one id per idempotency key
-  std::set<CommandId> cancelled;                      // answered 2xx
-  std::set<CommandId> redriven;                       // asked for, whatever was answered
+  std::map<CommandId, OnLost> accepted;                 // answered 2xx
+  std::map<std::string, std::set<CommandId>> by_key;    // I8: one id per idempotency key
+  std::set<CommandId> cancelled;                        // answered 2xx
+  std::set<CommandId> redriven;                         // asked for, whatever was answered
   std::map<CommandId, std::vector<CommandId>> parents;  // that it was to wait for
-  std::set<CommandId> revivable;  // nodes of workflows that were to be tried again
+  std::set<CommandId> revivable;                        // nodes of workflows that were to be tried again
 };
 
 }  // namespace duly::sim

@@ -27,7 +27,8 @@ void World::sample_store() {
     }
     watch_row(row);
     const auto known = ended_.find(row.id);
-    const bool again = known != ended_.end() && (known->second == State::dead || facts_.revivable.contains(row.id));
+    const bool again =
+        known != ended_.end() && (known->second == State::dead || facts_.revivable.contains(row.id));
     if (known != ended_.end() && known->second != row.state && !again) {
       throw Violation{"I5: " + text(row.id) + " left its end " + std::string(name_of(known->second))};
     }
@@ -64,7 +65,8 @@ bool World::settled() {
   Store& store = server_->store();
   const std::int64_t open =
       store.count(State::scheduled) + store.count(State::queued) + store.count(State::running);
-  if (!workflows_known() || store.count(State::waiting) != 0 || store.open_workflow_count() != 0) return false;
+  if (!workflows_known() || store.count(State::waiting) != 0 || store.open_workflow_count() != 0)
+    return false;
   return open == 0 && schedules_stopped() && store.dead_outbox_size() == 0 &&
          store.running_operations().empty();
 }
@@ -118,7 +120,8 @@ void World::judge_commands(std::map<CommandId, StateRow>& rows) {
     const auto at = rows.find(id);
     if (at == rows.end()) throw Violation{"I1: " + text(id) + " was accepted and is lost"};
     if (!is_end(at->second.state)) throw Violation{"I7: " + text(id) + " has not ended"};
-    if (facts_.cancelled.contains(id) && at->second.state != State::cancelled && !facts_.revivable.contains(id)) {
+    if (facts_.cancelled.contains(id) && at->second.state != State::cancelled &&
+        !facts_.revivable.contains(id)) {
       throw Violation{"I13: " + text(id) + " was answered cancelled and is " +
                       std::string(name_of(at->second.state))};
     }

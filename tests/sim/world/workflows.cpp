@@ -1,5 +1,5 @@
-// Workflows and dependencies in the simulated world: a client that makes them, an operator who cancels them and
-// tries them again, and what must hold of those that wait.
+// Workflows and dependencies in the simulated world: a client that makes them, an operator who cancels them
+// and tries them again, and what must hold of those that wait.
 #include <algorithm>
 #include <utility>
 
@@ -37,7 +37,8 @@ void World::draw_workflow() {
   workflows_.push_back(std::move(planned));
 }
 
-// Some commands wait for one or two that were accepted before.  Dice of their own: the commands stay as drawn.
+// Some commands wait for one or two that were accepted before.  Dice of their own: the commands stay as
+// drawn.
 void World::add_parents(NewCommand& command) {
   if (plan_.rates.workflow.count() <= 0 || some_.empty() || !parent_dice_.chance(0.15)) return;
   const std::size_t recent = std::min<std::size_t>(some_.size(), 20);
@@ -151,7 +152,8 @@ void World::judge_workflows(const std::map<CommandId, StateRow>& rows) {
 // Where nobody cancels by hand, a cancelled node has its reason in the workflow.
 void World::judge_nodes(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows) {
   const WorldPlan::Rates& rates = plan_.rates;
-  if (rates.operator_action.count() > 0 || rates.bulk_cancel.count() > 0 || rates.workflow_act.count() > 0) return;
+  if (rates.operator_action.count() > 0 || rates.bulk_cancel.count() > 0 || rates.workflow_act.count() > 0)
+    return;
   const bool rest = planned.input.on_failure == OnFailure::cancel_rest;
   const bool any_dead = std::any_of(planned.nodes.begin(), planned.nodes.end(),
                                     [&](CommandId id) { return rows.at(id).state == State::dead; });

@@ -112,8 +112,8 @@ Duration World::backlog_time() {
   for (const auto& [reply, pending] : pending_) open += static_cast<std::int64_t>(pending.commands.size());
   // Those that wait for each other run one after the other.
   const std::int64_t waiting = store.count(State::waiting);
-  return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency) + kLongestRun * waiting * 4 +
-         limited_time(open + waiting);
+  return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency) +
+         kLongestRun * waiting * 4 + limited_time(open + waiting);
 }
 
 WorldCounts World::counts() const {

@@ -7,9 +7,9 @@
 
 namespace duly {
 
-static constexpr Move kMoves[] = {Move::release, Move::mark,   Move::permit, Move::succeed, Move::retry,
-                                  Move::die,     Move::cancel, Move::expire, Move::redrive, Move::hand_over,
-                                  Move::revive};
+static constexpr Move kMoves[] = {Move::release, Move::mark,      Move::permit, Move::succeed,
+                                  Move::retry,   Move::die,       Move::cancel, Move::expire,
+                                  Move::redrive, Move::hand_over, Move::revive};
 
 // Contract section 2 and docs/decisions/0016, written down a second time.
 static const std::map<std::pair<State, Move>, State> kDrawn = {

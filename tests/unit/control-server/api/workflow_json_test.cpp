@@ -62,8 +62,10 @@ TEST_CASE("every mistake in a workflow is named at its place") {
         "/commands/0/depends_on/0: a command cannot depend on itself");
   CHECK(wrong(R"([{"name":"b","type":"t"},{"name":"a","type":"t","depends_on":["b","b"]}])") ==
         "/commands/1/depends_on/1: is named twice");
-  CHECK(wrong(R"([{"name":"a","type":"t","depends_on":"b"}])") == "/commands/0/depends_on: must be an array of names");
-  CHECK(wrong(R"([{"name":"a","type":"t","depends_on":[7]}])") == "/commands/0/depends_on/0: must be the name of a command");
+  CHECK(wrong(R"([{"name":"a","type":"t","depends_on":"b"}])") ==
+        "/commands/0/depends_on: must be an array of names");
+  CHECK(wrong(R"([{"name":"a","type":"t","depends_on":[7]}])") ==
+        "/commands/0/depends_on/0: must be the name of a command");
   CHECK(wrong(R"([{"name":"a","type":"t","depends_on":["b"]},{"name":"b","type":"t","depends_on":["a"]}])") ==
         "/commands: the dependencies form a cycle: a -> b -> a");
   CHECK(wrong(R"([{"name":"a"}])") == "/commands/0/type: is required");
@@ -74,7 +76,8 @@ TEST_CASE("every mistake in a workflow is named at its place") {
   CHECK(read(R"({"commands":[{"name":"a","type":"t"}]})").errors.at(0).pointer == "/name");
   CHECK(read(R"({"name":"w","on_failure":"x","commands":[{"name":"a","type":"t"}]})").errors.at(0).pointer ==
         "/on_failure");
-  CHECK(read(R"({"name":"w","colour":1,"commands":[{"name":"a","type":"t"}]})").errors.at(0).pointer == "/colour");
+  CHECK(read(R"({"name":"w","colour":1,"commands":[{"name":"a","type":"t"}]})").errors.at(0).pointer ==
+        "/colour");
 }
 
 TEST_CASE("a workflow has bounds: commands, depth, dependencies in all") {

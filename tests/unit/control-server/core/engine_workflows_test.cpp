@@ -11,7 +11,8 @@ struct Made {
 
 // Nodes named n0, n1, … with these parents; those with a payload that names a result take it.
 Made make(EngineWorld& world, const std::vector<std::vector<std::size_t>>& parents,
-          OnFailure policy = OnFailure::cancel_rest, const std::map<std::size_t, std::string>& payloads = {}) {
+          OnFailure policy = OnFailure::cancel_rest,
+          const std::map<std::size_t, std::string>& payloads = {}) {
   SubmitWorkflow input;
   input.work.reply = 900'000;
   input.name = "w";
@@ -39,7 +40,8 @@ std::string states(EngineWorld& world, const Made& made) {
 }
 
 // Runs the one that is handed out; answers which it was.
-CommandId run_one(EngineWorld& world, SessionId session, AttemptOutcome outcome, const std::string& result = "") {
+CommandId run_one(EngineWorld& world, SessionId session, AttemptOutcome outcome,
+                  const std::string& result = "") {
   const HandOutItem item = world.the_one(session);
   REQUIRE(world.begin(session, item).verdict == Verdict::go);
   FinishItem finish;
@@ -98,7 +100,9 @@ TEST_CASE("when one fails the rest is cancelled, or only what depends on it") {
   const std::size_t first = items[0].id == on.nodes[0] ? 0 : 1;
   CHECK(world.begin(agent, items[first]).verdict == Verdict::go);
   world.finish(agent, items[first], AttemptOutcome::failed);
-  CHECK(states(world, on) == "descca" "waca");
+  CHECK(states(world, on) ==
+        "descca"
+        "waca");
   CHECK(row(world, on).state == WorkflowState::running);
   CHECK(world.begin(agent, items[1 - first]).verdict == Verdict::go);
   world.finish(agent, items[1 - first], AttemptOutcome::succeeded);
@@ -149,8 +153,9 @@ TEST_CASE("a cancelled workflow cancels all that has not ended, and can be taken
 TEST_CASE("results go into the payload when it is released; one that is not there cancels") {
   EngineWorld world;
   const SessionId agent = world.connect("a");
-  const Made made = make(world, {{}, {0}, {1}}, OnFailure::cancel_rest,
-                         {{1, R"({"n":{"$result":"n0","pointer":"/total"}})"}, {2, R"({"$result":"n1","pointer":"/x"})"}});
+  const Made made =
+      make(world, {{}, {0}, {1}}, OnFailure::cancel_rest,
+           {{1, R"({"n":{"$result":"n0","pointer":"/total"}})"}, {2, R"({"$result":"n1","pointer":"/x"})"}});
   run_one(world, agent, AttemptOutcome::succeeded, R"({"total": 1.50})");
   const HandOutItem second = world.the_one(agent);
   CHECK(*second.payload == R"({"n":1.50})");
