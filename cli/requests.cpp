@@ -4,7 +4,9 @@
 #include <fstream>
 #include <iostream>
 
+#include "common/model/limits.h"
 #include "common/model/state_table.h"
+#include "common/wire/json.h"
 
 namespace duly::cli {
 namespace {
@@ -36,6 +38,17 @@ Result<std::string> read_input(const std::string& path, std::size_t most) {
   if (static_cast<std::size_t>(from.gcount()) > most)
     return invalid(path + " has more than " + std::to_string(most) + " bytes");
   text.resize(static_cast<std::size_t>(from.gcount()));
+  return text;
+}
+
+Result<std::string> payload_text(const std::string& given) {
+  const bool file = given == "-" || given.rfind('@', 0) == 0;
+  auto text = file ? read_input(given == "-" ? given : given.substr(1), limits::kPayloadBytes)
+                   : Result<std::string>(given);
+  if (!text) return invalid("--payload: " + text.error().what);
+  if (text->empty()) return text;
+  const auto checked = parse_json(*text, limits::kJsonDepth);
+  if (!checked) return invalid("--payload is not valid JSON: " + checked.error().what);
   return text;
 }
 

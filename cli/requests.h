@@ -16,6 +16,9 @@ int with_api(const Session& session, const std::function<int(Api&)>& work);
 // All of a file, or of standard input for "-"; an error when it cannot be read or has more than `most` bytes.
 Result<std::string> read_input(const std::string& path, std::size_t most);
 
+// Of --payload: JSON as given, from @FILE, or from standard input for "-"; checked.  Empty stays empty.
+Result<std::string> payload_text(const std::string& given);
+
 inline std::string command_path(const std::string& id) { return "/v1/commands/" + url_encode(id); }
 
 // Whether the command in `body` has reached an end, and whether that end is a success.
