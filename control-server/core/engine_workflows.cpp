@@ -229,11 +229,13 @@ void Engine::retry_workflow(WorkflowRow& row, const ChangeWorkflow& input) {
                                        "the disk is full: new work is refused, running work goes on", "", 0});
   }
   // Before the nodes, whose ends and beginnings change the row.
-  row.stopped = Stopped::no;
+  const Stopped stopped = std::exchange(row.stopped, Stopped::no);
   store_.update_workflow(row);
   std::size_t taken_up = 0;
   for (const CommandId id : store_.nodes(row.id)) taken_up += take_up(id, input.actor) ? 1 : 0;
   if (taken_up == 0) {
+    row.stopped = stopped;
+    store_.update_workflow(row);
     return answer(input.reply,
                   Problem{409, "Conflict", "no command of the workflow can be tried again", "", 0});
   }
