@@ -70,7 +70,9 @@ constexpr Bug kBugs[] = {
     {"republish.room", "what was lost in the broker finds no room in a full window",
      "only queue_purge,broker_wipe; set queue_purge 3000; set broker_wipe 6000; set lane_window 2; set "
      "max_queued 3; set shards 1; set commands 200; set concurrency 1"},
-    {"window.cap", "the window in memory grows with the backlog"},
+    {"window.cap", "the window in memory grows with the backlog",
+     "set shards 1; set lane_window 2; set commands 400; set agents 1; set max_queued 1; set broker_block "
+     "500"},
     {"confirm.return", "a returned message counts as published", "only queue_delete; set queue_delete 500"},
     {"confirm.nack", "a refused message counts as published"},
     {"confirm.multiple", "a confirm for many is taken for one"},
@@ -82,7 +84,8 @@ constexpr Bug kBugs[] = {
     {"fire.open", "a command that has ended still counts as open"},
     {"workflow.early", "a command is released when the first of its parents has succeeded"},
     {"workflow.cascade", "what waits for a command that has failed goes on waiting"},
-    {"workflow.rest", "when one of a workflow fails the rest goes on"},
+    {"workflow.rest", "when one of a workflow fails the rest goes on",
+     "without workflow_act,operator,wall_step; set workflow 500"},
     {"workflow.open", "a restart forgets the workflows that are under way"},
     {"effects.before-commit", "answers leave before the commit"},
     {"idempotency.stored", "an idempotency key is not stored with its command"},

@@ -1,8 +1,8 @@
 // The client: submits, retries what nobody answered, acts on commands, and remembers what it was told.
 #include <algorithm>
+#include <set>
 #include <utility>
 
-#include "common/model/limits.h"
 #include "tests/sim/world/world.h"
 
 namespace duly::sim {
@@ -118,8 +118,9 @@ void World::answered(const Answer& answer) {
   if (const auto* stats = std::get_if<StatsSnapshot>(&answer.what)) {
     stats_ = *stats;
     // Design decision 8: a capped window per lane, and no more again of what is published anew.
-    const auto lanes = static_cast<std::size_t>(plan_.shards) * plan_.queues.size() * (limits::kPriority + 1);
-    if (stats_.window_commands > static_cast<std::int64_t>(2 * lanes * plan_.lane_window))
+    std::set<LaneKey> lanes;
+    server_->store().each_state([&](const StateRow& row) { lanes.insert(lane_of(row)); });
+    if (stats_.window_commands > static_cast<std::int64_t>(2 * lanes.size() * plan_.lane_window))
       throw Violation{"I12: " + std::to_string(stats_.window_commands) + " commands in memory"};
     return;
   }

@@ -1,6 +1,7 @@
 // Workflows and dependencies in the simulated world: a client that makes them, an operator who cancels them
 // and tries them again, and what must hold of those that wait.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "tests/sim/world/world.h"
@@ -140,6 +141,7 @@ void World::judge_workflows(const std::map<CommandId, StateRow>& rows) {
     if ((row->state == WorkflowState::succeeded) != (failed == 0))
       throw Violation{"I11: " + name + " is " + std::string(name_of(row->state))};
     judge_nodes(planned, rows);
+    judge_rest(planned, rows);
   }
   for (const auto& [id, parents] : facts_.parents) {
     for (const CommandId parent : parents) {
@@ -169,6 +171,24 @@ void World::judge_nodes(const PlannedWorkflow& planned, const std::map<CommandId
     if (state == State::succeeded && parent_failed)
       throw Violation{"I11: " + text(id) + " ran although what it waits for has failed"};
   }
+}
+
+// By the policy cancel_rest nobody gets a permit after one of them has failed for good.
+void World::judge_rest(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows) {
+  const bool tried_again = !planned.nodes.empty() && facts_.revivable.contains(planned.nodes.front());
+  if (planned.input.on_failure != OnFailure::cancel_rest || tried_again || plan_.rates.wall_step.count() > 0)
+    return;
+  std::int64_t failed_ms = INT64_MAX;
+  for (const CommandId id : planned.nodes) {
+    const StateRow& row = rows.at(id);
+    if (facts_.redriven.contains(id)) return;
+    if (row.state != State::succeeded) failed_ms = std::min(failed_ms, row.finished_ms);
+  }
+  const std::set<CommandId> nodes(planned.nodes.begin(), planned.nodes.end());
+  server_->store().each_attempt([&](const AttemptRow& attempt) {
+    if (attempt.attempt == 1 && nodes.contains(attempt.id) && attempt.started_ms > failed_ms)
+      throw Violation{"I11: " + text(attempt.id) + " began although another of its workflow had failed"};
+  });
 }
 
 }  // namespace duly::sim

@@ -111,6 +111,7 @@ class World {
   };
   void watch_parents(CommandId id);
   void judge_workflows(const std::map<CommandId, StateRow>& rows);
+  void judge_rest(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows);
   void judge_nodes(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows);
   void ask_stats();
   void add_stats();

@@ -287,7 +287,7 @@ TEST_CASE("ten thousand of one key hold up neither the engine nor the others") {
   std::size_t batches = 1;
   for (; world.engine->next_wakeup(world.now) <= world.now.mono && batches < 100; ++batches)
     REQUIRE(world.run({Tick{}}));
-  CHECK(batches >= 5);  // of at most kKeyRefusals each
+  CHECK(batches >= 3);  // of at most kKeyRefusals each
   CHECK(batches < 100);
   const auto items = world.handed(agent);
   REQUIRE(items.size() == 2);

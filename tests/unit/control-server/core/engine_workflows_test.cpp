@@ -51,6 +51,7 @@ CommandId run_one(EngineWorld& world, SessionId session, AttemptOutcome outcome,
   finish.retryable = true;
   if (!result.empty()) finish.result = make_bytes(result);
   world.say(session, Finish{{finish}});
+  CHECK(world.take<Finished>(session).size() == 1);
   return item.id;
 }
 
@@ -76,6 +77,7 @@ TEST_CASE("a command is released when its last parent has succeeded, also over a
   CHECK(states(world, made) == "suscwa");
   world.restart();
   const SessionId again = world.connect("a", 2);
+  world.pass(seconds{6});  // the shard was held by the one before
   CHECK(run_one(world, again, AttemptOutcome::succeeded) == made.nodes[1]);
   CHECK(run_one(world, again, AttemptOutcome::succeeded) == made.nodes[2]);
   CHECK(row(world, made).state == WorkflowState::succeeded);
