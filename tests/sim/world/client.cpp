@@ -26,7 +26,7 @@ NewCommand World::draw_command() {
     spec.delay_ms.reset();
     spec.due_at_ms = (to_ms(loop_.wall()) / 5000 + 1) * 5000;
   }
-  spec.priority = static_cast<int>(rng_.between(0, 9));
+  spec.priority = static_cast<int>(rng_.between(0, 9)) % plan_.priorities;
   if (plan_.keys && rng_.chance(0.4)) spec.key = "key-" + std::to_string(rng_.below(3));
   // Its turn comes before that of others of its key, which may be out already.
   if (!spec.key.empty() && rng_.chance(0.3)) {

@@ -232,6 +232,7 @@ bool WorldPlan::set(const std::string& name, std::int64_t value) {
   if (name == "lane_window") return lane_window = static_cast<std::size_t>(value), true;
   if (name == "calm") return calm = value != 0, true;
   if (name == "schedules") return schedules = count, true;
+  if (name == "priorities") return priorities = count, true;
   if (name == "keys") return keys = value != 0, true;
   for (const RateFault& fault : kRates) {
     if (name == fault.name) return (rates.*fault.rate) = milliseconds{value}, true;

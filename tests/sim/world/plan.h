@@ -21,6 +21,7 @@ struct WorldPlan {
   std::int64_t max_queued = 10'000;
   std::size_t lane_window = 1024;
   int schedules = 0;
+  int priorities = 10;  // that are used
   std::vector<std::string> queues;
   SimNetFaults net;
   SimRabbitFaults rabbit;
