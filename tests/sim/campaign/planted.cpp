@@ -71,8 +71,8 @@ constexpr Bug kBugs[] = {
      "only queue_purge,broker_wipe; set queue_purge 3000; set broker_wipe 6000; set lane_window 2; set "
      "max_queued 3; set shards 1; set commands 200; set concurrency 1"},
     {"window.cap", "the window in memory grows with the backlog",
-     "set shards 1; set priorities 1; set lane_window 2; set commands 400; set agents 1; set max_queued 1; set broker_block "
-     "500"},
+     "set shards 1; set priorities 1; set lane_window 2; set max_queued 1; "
+     "set commands 400; set agents 1; set broker_block 500"},
     {"confirm.return", "a returned message counts as published", "only queue_delete; set queue_delete 500"},
     {"confirm.nack", "a refused message counts as published"},
     {"confirm.multiple", "a confirm for many is taken for one"},

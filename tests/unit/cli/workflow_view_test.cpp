@@ -83,9 +83,9 @@ TEST_CASE("a line is cut between characters, and control characters of names do 
 TEST_CASE("one failure among thousands is seen in the bar") {
   Json rare = many(10'000, "succeeded");
   rare["counts"] = {{"total", 10'000U}, {"open", 0U}, {"failed", 1U}};
-  CHECK(draw_workflow(rare, 60)[1] == "[" + std::string(39, '#') + "!]  10000 of 10000 ended, 1 badly");
+  CHECK(draw_workflow(rare, 80)[1] == "[" + std::string(39, '#') + "!]  10000 of 10000 ended, 1 badly");
   rare["counts"] = {{"total", 10'000U}, {"open", 9'999U}, {"failed", 1U}};
-  CHECK(draw_workflow(rare, 60)[1] == "[!" + std::string(39, '.') + "]  1 of 10000 ended, 1 badly");
+  CHECK(draw_workflow(rare, 80)[1] == "[!" + std::string(39, '.') + "]  1 of 10000 ended, 1 badly");
 }
 
 TEST_CASE("a view that makes no sense makes an odd picture and no crash") {
