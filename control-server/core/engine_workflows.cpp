@@ -108,7 +108,7 @@ void Engine::settle_dependants() {
       const auto parent = store_.find(id);
       if (!parent || !is_end(parent->state)) continue;  // redriven meanwhile
       for (const CommandId child : store_.waiting_children(id)) {
-        if (auto row = store_.find(child)) parent_ended(std::move(*row), *parent);
+        if (auto row = store_.find(child)) parent_ended(*row, *parent);
       }
     }
   }
