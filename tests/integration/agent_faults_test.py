@@ -157,10 +157,10 @@ class AgentFaults(TestCase):
     def test_kept_results_reach_a_server_that_was_away(self):
         cluster = self.new_cluster().start_server()
         cluster.start_agents("a-1", "a-2")
-        ids = cluster.api.batch([{"type": "builtin.sleep", "payload": {"ms": 600}}] * 20)
+        ids = cluster.api.batch([{"type": "builtin.sleep", "payload": {"ms": 2500}}] * 20)
         self.wait("all run", lambda: cluster.api.stats()["running"] == 20)
         cluster.server.kill()
-        self.wait("they end meanwhile", lambda done=time.monotonic() + 0.8: time.monotonic() > done)
+        self.wait("they end meanwhile", lambda done=time.monotonic() + 2.7: time.monotonic() > done)
         cluster.start_server()
         for id in ids:
             command = cluster.api.ended(id)

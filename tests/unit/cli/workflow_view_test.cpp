@@ -68,8 +68,9 @@ TEST_CASE("no line of the picture is longer than the terminal is wide, and it sa
   const auto lines = draw_workflow(many(10'000, "waiting"), 40);
   REQUIRE(lines.size() == 3);
   CHECK(lines[2] == "waiting   10000  node-0 node-1 +9998");
+  const Json some = many(100, "waiting");
   for (std::size_t width = 0; width <= 200; ++width) {
-    for (const std::string& line : draw_workflow(many(10'000, "waiting"), width)) CHECK(line.size() <= width);
+    for (const std::string& line : draw_workflow(some, width)) CHECK(line.size() <= width);
   }
 }
 
