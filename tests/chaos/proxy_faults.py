@@ -56,13 +56,16 @@ def through_proxy(route, reset_at_end=False, loses_shards=False, seconds=(0.3, 1
 
 
 def proxy_reset(route):
+    """Until three have met a connection: those of HTTP are short, and a reset between two of them is none."""
     def fault(strike):
         way = Route(strike, route)
         way.expected.add("reset")
-        for _ in range(3):
+        before = way.before.get(f"{way.name} reset", 0)
+        deadline = time.monotonic() + 3
+        while way.proxy.ask("counts").get(f"{way.name} reset", 0) < before + 3 and time.monotonic() < deadline:
             way.traffic()
             way.proxy.reset(way.name)
-            time.sleep(strike.rng.uniform(0.02, 0.15))
+            time.sleep(strike.rng.uniform(0.01, 0.06))
         yield 0.1
         way.heal()
     return fault
