@@ -17,6 +17,8 @@ namespace duly {
 namespace {
 
 constexpr int kPagesAtATime = 1024;
+constexpr int kBusyMost =
+    10;  // steps in a row that find a file locked; each has waited for SQLite's own time-out
 
 Error cannot(const std::string& what, const std::string& why) {
   return invalid("cannot " + what + ": " + why);
@@ -51,7 +53,9 @@ void copy_pages(const std::string& from, const std::string& to, const BackupProg
   (void)source.execAndGet("SELECT count(*) FROM meta");
   SQLite::Database copy(to, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
   SQLite::Backup backup(copy, source);
-  while (backup.executeStep(kPagesAtATime) != SQLITE_DONE) {
+  for (int busy = 0, code = 0; (code = backup.executeStep(kPagesAtATime)) != SQLITE_DONE;) {
+    busy = code == SQLITE_OK ? 0 : busy + 1;
+    if (busy >= kBusyMost) throw SQLite::Exception("a file stays locked by another process", code);
     if (progress) progress(backup.getRemainingPageCount(), backup.getTotalPageCount());
   }
 }

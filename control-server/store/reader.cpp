@@ -82,7 +82,7 @@ struct Reader::Impl {
     if (!query.bind(id.value).next()) return std::nullopt;
     auto view = read_view(query, row);
     Sql parents = database->query("SELECT parent FROM edge WHERE child = ? ORDER BY parent LIMIT ?");
-    parents.bind(id.value).bind(static_cast<std::int64_t>(limits::kDependsOn));
+    parents.bind(id.value).bind(static_cast<std::int64_t>(limits::kWorkflowNodes));
     while (parents.next()) view.spec.depends_on.push_back(CommandId{parents.integer(0)});
     return view;
   }

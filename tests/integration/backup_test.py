@@ -2,7 +2,6 @@
 import os
 import shutil
 import subprocess
-import time
 import unittest
 
 from lib.cluster import TestCase
@@ -82,7 +81,6 @@ class Backup(TestCase):
             self.assertEqual(lines.count(f"held {n}"), 1)
         self.assertFalse([line for line in lines if line.startswith("lost")])
         self.assertGreater(min(shard["epoch"] for shard in api.get("/v1/shards")["items"]), 1_000_000)
-        time.sleep(0.1)
 
 
 if __name__ == "__main__":
