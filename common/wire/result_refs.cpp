@@ -1,5 +1,7 @@
 #include "common/wire/result_refs.h"
 
+#include <vector>
+
 #include "common/wire/raw_json.h"
 
 namespace duly {
@@ -45,7 +47,8 @@ bool check_value(const Json& value, const std::string& at, const Allowed& allowe
 
 struct Place {
   std::string_view bytes;  // in the payload
-  ResultRef ref;
+  std::string node;
+  std::string pointer;  // RFC 6901; "" = the whole result
 };
 
 std::string text_of(std::string_view quoted) {
@@ -59,7 +62,7 @@ void find_places(std::string_view value, std::vector<Place>& places) {
   } else if (value.front() == '{') {
     if (const auto node = raw_member(value, kResult)) {
       const auto pointer = raw_member(value, kPointer);
-      places.push_back({value, {text_of(*node), pointer ? text_of(*pointer) : ""}});
+      places.push_back({value, text_of(*node), pointer ? text_of(*pointer) : ""});
       return;
     }
     for (const auto& [name, inner] : raw_members(value)) find_places(inner, places);
@@ -82,9 +85,8 @@ Result<std::string> fill_in_results(std::string_view payload, std::size_t most,
   std::size_t from = 0;
   for (const Place& place : places) {
     const auto begin = static_cast<std::size_t>(place.bytes.data() - payload.data());
-    const auto value = raw_at(result(place.ref.node), place.ref.pointer);
-    if (!value)
-      return invalid("the result of '" + place.ref.node + "' has nothing at '" + place.ref.pointer + "'");
+    const auto value = raw_at(result(place.node), place.pointer);
+    if (!value) return invalid("the result of '" + place.node + "' has nothing at '" + place.pointer + "'");
     filled.append(payload.substr(from, begin - from)).append(*value);
     from = begin + place.bytes.size();
     // Looked at each time: a thousand references to one large result are few bytes as they are written.

@@ -5,17 +5,11 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/base/result.h"
 #include "common/wire/json.h"
 
 namespace duly {
-
-struct ResultRef {
-  std::string node;
-  std::string pointer;  // RFC 6901; "" = the whole result
-};
 
 // Finds every reference in `payload`, and calls `complain(pointer, detail)` for what is wrong: `allowed` says
 // whose results may be taken, pointers begin with `at`.  True when there is any.

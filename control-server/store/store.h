@@ -205,8 +205,6 @@ class Store {
   // One of them has; how many are left.
   std::int64_t met_one(CommandId command);
   void remove_unmet(CommandId command);
-  // For oracles: workflows by id.
-  void each_workflow(const std::function<void(const WorkflowRow&)>& visit);
 
   // ---- shards, dead letters, counters
   // ------------------------------------------------------------------------

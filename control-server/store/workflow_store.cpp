@@ -155,9 +155,4 @@ void Store::remove_unmet(CommandId command) {
   database_->query("DELETE FROM unmet WHERE command = ?").bind(command.value).run();
 }
 
-void Store::each_workflow(const std::function<void(const WorkflowRow&)>& visit) {
-  Sql query = database_->query("SELECT " DULY_WORKFLOW_COLUMNS " FROM workflow");
-  while (query.next()) visit(columns::read_workflow(query));
-}
-
 }  // namespace duly
