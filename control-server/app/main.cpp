@@ -40,6 +40,9 @@ duly::OptionTable table() {
        200, 3'600'000},
       {"max-queued", OptionKind::integer, "10000",
        "most commands of one queue that wait unstarted in the broker", "N", 1, 10'000'000},
+      {"keep-ms", OptionKind::text, "604800000",
+       "ended commands are removed after this time; least 60000, or never", "MS"},
+      {"keep", OptionKind::repeated, "", "the same for one state or one type, repeatable", "STATE[:TYPE]=MS"},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"insecure", OptionKind::toggle, "false", "allow addresses beyond loopback without authentication"},
       {"clock",
@@ -118,6 +121,9 @@ duly::ServerConfig configuration(const duly::Options& options) {
   config.shards_given = options.given("shards");
   config.engine.lease_ttl = duly::milliseconds{options.integer("lease-ttl-ms")};
   config.engine.max_queued = options.integer("max-queued");
+  auto retention = duly::read_retention(options.text("keep-ms"), options.list("keep"));
+  if (!retention) leave(2, retention.error().what);
+  config.engine.removal.retention = std::move(*retention);
   config.fault_injection = options.on("fault-injection");
   config.any_host = !duly::is_loopback(config.http.host);
   config.clock_start_ms = clock_start(options);

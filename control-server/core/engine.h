@@ -25,6 +25,7 @@
 #include "control-server/core/inputs.h"
 #include "control-server/core/queue_gate.h"
 #include "control-server/core/ready_window.h"
+#include "control-server/core/remover.h"
 #include "control-server/core/shard_map.h"
 #include "control-server/core/stats.h"
 #include "control-server/store/store.h"
@@ -38,6 +39,7 @@ struct EngineConfig {
   // How long before they are due commands are handed over.
   Duration look_ahead = limits::kLookAhead;
   int operation_rows = limits::kOperationRows;  // changed in one step of an operation
+  Remover::Config removal;                      // of what has ended
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
   std::function<void()> after_commit;
@@ -364,6 +366,8 @@ class Engine {
   std::map<CommandId, Operation> operations_;  // those that run
   CommandId last_operation_;                   // that had its turn
   MonoTime next_operation_{};
+
+  Remover remover_;
 
   std::map<PublishTicket, std::pair<CommandId, int>> dead_letters_;  // being published
   PublishTicket next_ticket_ = 1;

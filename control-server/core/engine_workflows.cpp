@@ -167,6 +167,7 @@ void Engine::node_ended(const StateRow& row) {
   }
   if (workflow->open == 0) {
     --open_workflows_;
+    remover_.go_back(workflow->created_ms);  // its commands were needed until now
     workflow->finished_ms = std::max<std::int64_t>(now_ms(), 1);
     workflow->state = workflow->failed == 0                   ? WorkflowState::succeeded
                       : workflow->stopped == Stopped::by_hand ? WorkflowState::cancelled

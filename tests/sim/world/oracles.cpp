@@ -32,7 +32,11 @@ void World::sample_store() {
     if (known != ended_.end() && known->second != row.state && !again) {
       throw Violation{"I5: " + text(row.id) + " left its end " + std::string(name_of(known->second))};
     }
-    if (is_end(row.state)) ended_[row.id] = row.state;
+    if (is_end(row.state)) {
+      ended_[row.id] = row.state;
+    } else {
+      open_[row.id] = loop_.now();
+    }
   });
 }
 
@@ -46,15 +50,15 @@ void World::watch_row(const StateRow& row) {
 }
 
 // I4: what a mark recorded was published under an epoch that was still the shard's.
-void World::judge_epochs(const std::map<CommandId, StateRow>& rows) {
-  server_->store().each_attempt([&](const AttemptRow& row) {
+void World::judge_epochs(const std::map<CommandId, StateRow>& rows, const AttemptRows& attempts) {
+  for (const AttemptRow& row : attempts) {
     const auto gone = superseded_ms_.find({rows.at(row.id).shard, row.epoch});
     if (row.epoch.value != 0 && row.queued_ms != 0 && gone != superseded_ms_.end() &&
         row.queued_ms > gone->second)
       throw Violation{"I4: " + text(row.id) + " attempt " + std::to_string(row.attempt) + " was marked " +
                       std::to_string(row.queued_ms - gone->second) + " ms after its epoch " +
                       std::to_string(row.epoch.value) + " was gone"};
-  });
+  }
 }
 
 bool World::settled() {
@@ -104,15 +108,16 @@ void World::judge() {
   if (const std::string found = store.integrity(); found != "ok") throw Violation{"I14: " + found};
   std::map<CommandId, StateRow> rows;
   store.each_state([&](const StateRow& row) { rows.emplace(row.id, row); });
+  const AttemptRows attempt_rows = all_attempts(rows);
   Attempts attempts;
-  store.each_attempt([&](const AttemptRow& row) { attempts[row.id][row.attempt] = row.outcome; });
+  for (const AttemptRow& row : attempt_rows) attempts[row.id][row.attempt] = row.outcome;
   judge_commands(rows);
   judge_attempts(rows, attempts);
   judge_losses(attempts);
-  judge_epochs(rows);
+  judge_epochs(rows, attempt_rows);
   judge_dead_letters(rows);
   judge_schedules(rows);
-  judge_workflows(rows);
+  judge_workflows(rows, attempt_rows);
 }
 
 void World::judge_commands(std::map<CommandId, StateRow>& rows) {
