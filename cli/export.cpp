@@ -13,7 +13,7 @@ namespace duly::cli {
 namespace {
 
 // Of one page, while the server is away or busy; of the first one, whose address may be wrong, fewer.
-constexpr int kTries = 60;
+constexpr int kPageTries = 60;
 constexpr int kFirstTries = 3;
 
 struct ExportFlags {
@@ -57,7 +57,7 @@ class Exporter {
                                                                {"finished_after", flags_.finished_after},
                                                                {"finished_before", flags_.finished_before},
                                                                {"cursor", cursor}});
-    const int most = cursor.empty() ? kFirstTries : kTries;
+    const int most = cursor.empty() ? kFirstTries : kPageTries;
     for (int tries = 1;; ++tries) {
       auto answer = api_.get(path);
       const bool again = answer ? answer->busy() : answer.error().code != Errc::invalid;

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <string>
 
+#include "common/app/common_options.h"
 #include "common/app/options.h"
 #include "common/app/signals.h"
 #include "common/base/log.h"
@@ -24,17 +25,6 @@ duly::OptionTable table() {
       {"http", OptionKind::text, "127.0.0.1:8080", "HTTP API, dashboard, metrics", "HOST:PORT"},
       {"link", OptionKind::text, "127.0.0.1:7070", "where agents connect", "HOST:PORT"},
       {"data", OptionKind::text, "./duly-data", "folder of the store (duly.db)", "DIR"},
-      {"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS",
-       "URL"},
-      {"amqp-ca", OptionKind::text, "", "amqps: who may have signed the broker's certificate", "FILE"},
-      {"queue-type",
-       OptionKind::text,
-       "quorum",
-       "of the queues that are declared",
-       "TYPE",
-       INT64_MIN,
-       INT64_MAX,
-       {"quorum", "classic"}},
       {"shards", OptionKind::integer, "64", "of a new store; cannot be changed later", "N", 1, 4096},
       {"lease-ttl-ms", OptionKind::integer, "5000", "an agent silent for this long has lost its shards", "N",
        200, 3'600'000},
@@ -55,23 +45,9 @@ duly::OptionTable table() {
        {"system", "virtual"}},
       {"clock-start", OptionKind::text, "", "where the virtual clock begins (RFC 3339); else now", "INSTANT"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
-      {"log-format",
-       OptionKind::text,
-       "text",
-       "of the log lines on standard error",
-       "FORMAT",
-       INT64_MIN,
-       INT64_MAX,
-       {"text", "json"}},
-      {"log-level",
-       OptionKind::text,
-       "info",
-       "least level that is logged",
-       "LEVEL",
-       INT64_MIN,
-       INT64_MAX,
-       {"debug", "info", "warn", "error"}},
   };
+  add_options(t, duly::broker_options());
+  add_options(t, duly::log_options());
   for (const char* flag : kLater)
     t.options.push_back({flag, OptionKind::text, "", "not in this version", "FILE"});
   t.max_arguments = 2;
@@ -131,21 +107,11 @@ duly::ServerConfig configuration(const duly::Options& options) {
   return config;
 }
 
-void configure_logging(const duly::Options& options) {
-  static constexpr const char* kNames[] = {"debug", "info", "warn", "error"};
-  auto level = duly::LogLevel::info;
-  for (int i = 0; i < 4; ++i) {
-    if (options.text("log-level") == kNames[i]) level = static_cast<duly::LogLevel>(i);
-  }
-  duly::configure_log(options.text("log-format") == "json" ? duly::LogFormat::json : duly::LogFormat::text,
-                      level);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   const duly::Options options = duly::parse_options_or_exit(table(), argc, argv);
-  configure_logging(options);
+  duly::configure_logging(options);
   if (!options.arguments().empty()) return duly::run_maintenance(options);
   duly::ServerConfig config = configuration(options);
   duly::AsioLoop loop;

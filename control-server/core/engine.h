@@ -67,7 +67,6 @@ class Engine {
 
  private:
   // ---- what is known of the world
-  // ----------------------------------------------------------------------------
   struct Agent {  // one live session
     SessionId session;
     std::string address;
@@ -131,7 +130,6 @@ class Engine {
   static Duration limits_queued_suspect();
 
   // ---- inputs, one function each (engine_*.cpp)
-  // --------------------------------------------------------------
   void load(Moment now);
   void apply(Input& input);
   void end_what_ran_before_restore();
@@ -183,7 +181,6 @@ class Engine {
   void said(Agent& agent, Finish& finish);
 
   // ---- submitting
-  // --------------------------------------------------------------------------------------------
   std::optional<Problem> refuse_submit(const Submit& input) const;
   // When `spec` would bring a queue or a type too many.
   std::optional<Problem> refuse_names(const CommandSpec& spec) const;
@@ -193,7 +190,6 @@ class Engine {
   QueueNumber ensure_queue(const std::string& name);
 
   // ---- steps of a life
-  // ---------------------------------------------------------------------------------------
   enum class Refusal : std::uint8_t {
     none,
     unknown,
@@ -228,7 +224,6 @@ class Engine {
   void end_waits(CommandId id);
 
   // ---- workflows and dependencies (engine_workflows.cpp)
-  // ----------------------------------------------------------------------------------------
   std::optional<Problem> refuse_parents(const CommandSpec& spec, std::size_t index);
   CommandId accept_dependent(const NewCommand& command);
   CommandId accept_workflow(const SubmitWorkflow& input);
@@ -245,7 +240,6 @@ class Engine {
   void revive(StateRow& row, const Actor& who);
 
   // ---- schedules (engine_schedules.cpp)
-  // ----------------------------------------------------------------------------------------
   std::optional<Problem> refuse_schedule(const PutSchedule& input, const ScheduleRow* known) const;
   std::optional<ScheduleRow> schedule_up_to_now(const std::string& name);
   void save_schedule(ScheduleRow& row, const Actor& actor, const std::string& what);
@@ -261,7 +255,6 @@ class Engine {
   void reopen_fire(CommandId id);
 
   // ---- handing out
-  // -------------------------------------------------------------------------------------------
   void hand_out();
   void hand_out_to(Agent& agent);
   bool fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch, std::size_t& bytes);
@@ -270,7 +263,6 @@ class Engine {
   [[nodiscard]] bool queue_open(QueueNumber queue) const;
 
   // ---- what limits a queue (engine_limits.cpp)
-  // ---------------------------------------------------------------
   void load_queues();
   [[nodiscard]] Refusal limit_refuses(const StateRow& row);
   void hold_back(const StateRow& row);
@@ -283,7 +275,6 @@ class Engine {
   void change_limits(const PutQueue& input, QueueNumber number, QueueInfo& info);
 
   // ---- acts on many commands (engine_operations.cpp)
-  // ---------------------------------------------------------
   void load_operations();
   void step_operations();
   void act(OperationRow& operation, CommandId id);
@@ -295,7 +286,6 @@ class Engine {
   [[nodiscard]] std::string operations_json();
 
   // ---- agents, shards, time
-  // ----------------------------------------------------------------------------------
   void drop_session(SessionId session, const std::string& reason);
   void forget_holding(ShardId shard);
   void rebalance();
@@ -316,7 +306,6 @@ class Engine {
   void roll_rates();
 
   // ---- views (engine_view.cpp)
-  // -------------------------------------------------------------------------------
   [[nodiscard]] std::string agents_json() const;
   [[nodiscard]] std::optional<std::string> agent_json(const std::string& name) const;
   [[nodiscard]] std::string shards_json() const;

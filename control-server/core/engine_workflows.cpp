@@ -14,8 +14,6 @@
 namespace duly {
 namespace {
 
-bool is_success(State state) { return state == State::succeeded || state == State::delivered; }
-
 Problem refused(std::size_t index, std::size_t parent, std::string detail) {
   return {400, "Invalid request", std::move(detail),
           "/commands/" + std::to_string(index) + "/depends_on/" + std::to_string(parent), 0};

@@ -8,11 +8,7 @@
 
 namespace duly::sim {
 
-namespace {
-
-std::string text(CommandId id) { return format_command_id(id); }
-
-}  // namespace
+namespace {}  // namespace
 
 // One more, small, with edges from earlier nodes to later ones.
 void World::draw_workflow() {
@@ -127,7 +123,9 @@ void World::watch_parents(CommandId id) {
     const bool succeeded = std::any_of(from, ledger_.starts.end(), [&](const auto& start) {
       return start.first.id == parent && start.second.ended_ok;
     });
-    if (!succeeded) throw Violation{"I11: " + text(id) + " began before " + text(parent) + " had succeeded"};
+    if (!succeeded)
+      throw Violation{"I11: " + format_command_id(id) + " began before " + format_command_id(parent) +
+                      " had succeeded"};
   }
 }
 
@@ -151,7 +149,8 @@ void World::judge_workflows(const std::map<CommandId, StateRow>& rows, const Att
   for (const auto& [id, parents] : facts_.parents) {
     for (const CommandId parent : parents) {
       if (rows.at(id).state == State::succeeded && rows.at(parent).state != State::succeeded)
-        throw Violation{"I11: " + text(id) + " has succeeded and its parent " + text(parent) + " has not"};
+        throw Violation{"I11: " + format_command_id(id) + " has succeeded and its parent " +
+                        format_command_id(parent) + " has not"};
     }
   }
 }
@@ -172,9 +171,9 @@ void World::judge_nodes(const PlannedWorkflow& planned, const std::map<CommandId
         std::any_of(parents->second.begin(), parents->second.end(),
                     [&](CommandId parent) { return rows.at(parent).state != State::succeeded; });
     if (state == State::cancelled && !parent_failed && !(rest && any_dead))
-      throw Violation{"I11: " + text(id) + " was cancelled and nothing it waits for has failed"};
+      throw Violation{"I11: " + format_command_id(id) + " was cancelled and nothing it waits for has failed"};
     if (state == State::succeeded && parent_failed)
-      throw Violation{"I11: " + text(id) + " ran although what it waits for has failed"};
+      throw Violation{"I11: " + format_command_id(id) + " ran although what it waits for has failed"};
   }
 }
 
@@ -193,7 +192,8 @@ void World::judge_rest(const PlannedWorkflow& planned, const std::map<CommandId,
   const std::set<CommandId> nodes(planned.nodes.begin(), planned.nodes.end());
   for (const AttemptRow& attempt : attempts) {
     if (attempt.attempt == 1 && nodes.contains(attempt.id) && attempt.started_ms > failed_ms)
-      throw Violation{"I11: " + text(attempt.id) + " began although another of its workflow had failed"};
+      throw Violation{"I11: " + format_command_id(attempt.id) +
+                      " began although another of its workflow had failed"};
   }
 }
 

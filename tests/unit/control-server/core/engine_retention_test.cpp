@@ -4,8 +4,6 @@
 namespace duly::test {
 namespace {
 
-constexpr std::int64_t kMinute = 60'000;
-
 EngineConfig keeping(std::int64_t keep_ms, std::vector<RetentionRule> rules = {}) {
   EngineConfig config;
   config.removal.retention = {keep_ms, std::move(rules)};
