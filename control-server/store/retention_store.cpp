@@ -51,7 +51,7 @@ std::int64_t Store::remove_ended(const EndedRow& row) {
     database_->query("DELETE FROM attempt WHERE id = ?").bind(id).run();
   database_->query("DELETE FROM event WHERE id = ?").bind(id).run();
   database_->query("DELETE FROM revision WHERE id = ?").bind(id).run();
-  forget_edges(row.place.id);
+  forget_edges(row.place.id, row.state);
   database_->query("DELETE FROM command WHERE id = ?").bind(id).run();
   const int gone = database_->query("DELETE FROM state WHERE id = ? AND state >= 4").bind(id).run();
   DULY_ASSERT(database_->failed() || gone == 1);
@@ -68,10 +68,19 @@ bool Store::in_open_workflow(CommandId id) {
   return query.bind(id.value).next();
 }
 
-// With the last of its commands a workflow goes too.
-void Store::forget_edges(CommandId id) {
-  database_->query("DELETE FROM edge WHERE parent = ?").bind(id.value).run();
+// What waited for a success that is gone has it.  The edge stays, until the child goes, when there was none,
+// or when the child would take its result: such a child can never run (Engine::take_up).  With the last of
+// its commands a workflow goes too.
+void Store::forget_edges(CommandId id, State state) {
   database_->query("DELETE FROM edge WHERE child = ?").bind(id.value).run();
+  if (is_success(state) || DULY_PLANTED("retention.edge")) {
+    database_
+        ->query(
+            "DELETE FROM edge WHERE parent = ? AND NOT EXISTS"
+            " (SELECT 1 FROM node WHERE node.command = edge.child AND fills = 1)")
+        .bind(id.value)
+        .run();
+  }
   const auto known = node(id);
   if (!known) return;
   database_->query("DELETE FROM node WHERE command = ?").bind(id.value).run();

@@ -250,7 +250,7 @@ class Store {
   void add_count(const StateRow& row, State state, std::int64_t by);
   void flush_counters();
   void forget_labels(CommandId id, const std::string& labels);
-  void forget_edges(CommandId id);
+  void forget_edges(CommandId id, State state);
   void note_removed(CommandId id);
   bool matches(const CommandFilter& match, const StateRow& row);
   Found find_listed(const OperationFilter& filter, CommandId below, int most);

@@ -94,6 +94,8 @@ constexpr Bug kBugs[] = {
      "set keep_ms 400; set broker_restart 2000; set operator 500"},
     {"retention.fire", "with a command its fire is removed, and that fire time may get another",
      "set keep_ms 1500; set schedules 3"},
+    {"retention.edge", "who waited for a failure that was removed may run",
+     "set keep_ms 400; set workflow 1000"},
     {"retention.workflow", "a command of a workflow that goes on is removed",
      "set keep_ms 400; set workflow 1000"},
     {"retention.attempts", "attempts of a removed command stay", "set keep_ms 1500"},

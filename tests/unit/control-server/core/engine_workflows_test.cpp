@@ -266,4 +266,47 @@ TEST_CASE("a thousand deep or ten thousand wide, ends are settled without a stac
   CHECK(world.store->count(State::waiting) == 9'999);
 }
 
+namespace {
+
+// n0 succeeds, n1 dies, n2 waits for both, n3 for n2 and takes the result of n0; then what is in `state` is
+// removed.
+Made half_removed(EngineWorld& world, State state) {
+  const SessionId agent = world.connect("a");
+  const Made made =
+      make(world, {{}, {0}, {0, 1}, {0, 2}}, OnFailure::cancel_rest, {{3, R"({"$result": "n0"})"}});
+  REQUIRE(run_one(world, agent, AttemptOutcome::succeeded, "1") == made.nodes[0]);
+  REQUIRE(run_one(world, agent, AttemptOutcome::failed) == made.nodes[1]);
+  REQUIRE(states(world, made) == "sudecaca");
+  REQUIRE(world.run({BrokerState{true}}));
+  const PublishTicket ticket = world.all<PublishDeadLetter>().at(0).ticket;
+  REQUIRE(world.run({DeadLetterSettled{ticket, PublishOutcome::confirmed}}));
+  world.pass(seconds{65});
+  REQUIRE_FALSE(world.store->find(made.nodes[state == State::succeeded ? 0 : 1]).has_value());
+  return made;
+}
+
+EngineConfig removing(State state) {
+  EngineConfig config;
+  config.removal.retention.rules = {{state, "", kMinute}};
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("what waited for a failure that was removed does not run") {
+  EngineWorld world(removing(State::dead));
+  const Made made = half_removed(world, State::dead);
+  CHECK(change(world, made.id, What::retry) == 409);
+  CHECK(world.state(made.nodes[2]) == State::cancelled);
+}
+
+TEST_CASE("what waited for a success that was removed may run, unless it takes its result") {
+  EngineWorld world(removing(State::succeeded));
+  const Made made = half_removed(world, State::succeeded);
+  CHECK(change(world, made.id, What::retry) == 0);
+  CHECK(world.state(made.nodes[1]) == State::scheduled);
+  CHECK(world.state(made.nodes[2]) == State::waiting);
+  CHECK(world.state(made.nodes[3]) == State::cancelled);
+}
+
 }  // namespace duly::test
