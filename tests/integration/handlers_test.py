@@ -3,6 +3,7 @@ import os
 import time
 import unittest
 
+from lib.amqp import Closed
 from lib.api import instant
 from lib.cluster import TestCase
 
@@ -97,8 +98,16 @@ class Messages(TestCase):
         cls.share_cluster().start_server().start_agents("a-1")
 
     def take(self, queue):
-        with self.cluster.connect() as broker:
-            return self.wait("a message", lambda: broker.get(f"duly.execute.{queue}"))
+        """The queue is there from its first command on, at some time: until then the broker closes the channel."""
+        def look():
+            with self.cluster.connect() as broker:
+                try:
+                    return broker.get(f"duly.execute.{queue}")
+                except Closed as closed:
+                    if closed.code != 404:
+                        raise
+                    return None
+        return self.wait("a message", look)
 
     def test_message_is_as_the_contract_says(self):
         raw = b'{ "x":[1.0, 2 ] }'
