@@ -8,17 +8,18 @@
 #include "common/amqp/rabbit_publisher.h"
 
 namespace duly {
-namespace {
 
 // What lives on the loop's thread.  The threads hold it weakly, in tasks that the broker may not outlive.
-struct LoopSide {
+struct RabbitLoopSide {
   BrokerEvents events;
   std::set<std::string> consuming;
   RabbitConsumer* consumer = nullptr;
 };
 
+namespace {
+
 // Messages that were under way when their consumer was cancelled go back to their queue.
-void deliver(LoopSide& side, std::vector<Delivery> deliveries) {
+void deliver(RabbitLoopSide& side, std::vector<Delivery> deliveries) {
   std::erase_if(deliveries, [&side](const Delivery& delivery) {
     if (side.consuming.contains(delivery.queue)) return false;
     side.consumer->settle(delivery.generation, delivery.tag, Settle::requeue);
@@ -29,32 +30,33 @@ void deliver(LoopSide& side, std::vector<Delivery> deliveries) {
 
 // Runs `call(side)` on the loop, unless the broker is gone by then.
 template <class Call>
-void post(Loop& loop, const std::weak_ptr<LoopSide>& side, Call call) {
+void post(Loop& loop, const std::weak_ptr<RabbitLoopSide>& side, Call call) {
   loop.post([side, call = std::move(call)]() mutable {
     if (const auto alive = side.lock()) call(*alive);
   });
 }
 
-RabbitPublisherEvents publisher_events(Loop& loop, const std::weak_ptr<LoopSide>& side) {
-  return {[&loop, side](bool up) { post(loop, side, [up](LoopSide& s) { s.events.publisher_state(up); }); },
-          [&loop, side](bool blocked) {
-            post(loop, side, [blocked](LoopSide& s) { s.events.publisher_blocked(blocked); });
-          },
-          [&loop, side](std::vector<SettledPublish> settled) {
-            post(loop, side,
-                 [all = std::move(settled)](LoopSide& s) mutable { s.events.settled(std::move(all)); });
-          }};
+RabbitPublisherEvents publisher_events(Loop& loop, const std::weak_ptr<RabbitLoopSide>& side) {
+  return {
+      [&loop, side](bool up) { post(loop, side, [up](RabbitLoopSide& s) { s.events.publisher_state(up); }); },
+      [&loop, side](bool blocked) {
+        post(loop, side, [blocked](RabbitLoopSide& s) { s.events.publisher_blocked(blocked); });
+      },
+      [&loop, side](std::vector<SettledPublish> settled) {
+        post(loop, side,
+             [all = std::move(settled)](RabbitLoopSide& s) mutable { s.events.settled(std::move(all)); });
+      }};
 }
 
-RabbitConsumerEvents consumer_events(Loop& loop, const std::weak_ptr<LoopSide>& side) {
-  return {[&loop, side] { post(loop, side, [](LoopSide& s) { s.events.consumer_up(); }); },
-          [&loop, side] { post(loop, side, [](LoopSide& s) { s.events.consumer_down(); }); },
+RabbitConsumerEvents consumer_events(Loop& loop, const std::weak_ptr<RabbitLoopSide>& side) {
+  return {[&loop, side] { post(loop, side, [](RabbitLoopSide& s) { s.events.consumer_up(); }); },
+          [&loop, side] { post(loop, side, [](RabbitLoopSide& s) { s.events.consumer_down(); }); },
           [&loop, side](std::vector<Delivery> deliveries) {
             post(loop, side,
-                 [all = std::move(deliveries)](LoopSide& s) mutable { deliver(s, std::move(all)); });
+                 [all = std::move(deliveries)](RabbitLoopSide& s) mutable { deliver(s, std::move(all)); });
           },
           [&loop, side](const QueueDepth& depth) {
-            post(loop, side, [depth](LoopSide& s) { s.events.inspected(depth); });
+            post(loop, side, [depth](RabbitLoopSide& s) { s.events.inspected(depth); });
           }};
 }
 
@@ -63,7 +65,7 @@ RabbitConsumerEvents consumer_events(Loop& loop, const std::weak_ptr<LoopSide>& 
 struct RabbitBroker::Parts {
   Parts(Loop& loop, RabbitConfig given)
       : config(std::move(given)),
-        side(std::make_shared<LoopSide>()),
+        side(std::make_shared<RabbitLoopSide>()),
         publisher(config, loop, publisher_events(loop, side)),
         consumer(config, loop, consumer_events(loop, side)),
         watchdog(loop,
@@ -73,7 +75,7 @@ struct RabbitBroker::Parts {
   }
 
   const RabbitConfig config;
-  std::shared_ptr<LoopSide> side;
+  std::shared_ptr<RabbitLoopSide> side;
   RabbitPublisher publisher;
   RabbitConsumer consumer;
   SocketWatchdog watchdog;
