@@ -8,8 +8,6 @@
 
 namespace duly::sim {
 
-namespace {}  // namespace
-
 // One more, small, with edges from earlier nodes to later ones.
 void World::draw_workflow() {
   PlannedWorkflow planned;

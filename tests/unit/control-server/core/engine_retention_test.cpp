@@ -32,6 +32,15 @@ CommandId dead(EngineWorld& world, SessionId agent) {
   return id;
 }
 
+// The same, and its dead letter is with the broker at once.
+CommandId dead_and_told(EngineWorld& world, SessionId agent) {
+  const CommandId id = dead(world, agent);
+  REQUIRE(world.run({BrokerState{true}}));
+  const PublishTicket ticket = world.all<PublishDeadLetter>().at(0).ticket;
+  REQUIRE(world.run({DeadLetterSettled{ticket, PublishOutcome::confirmed}}));
+  return id;
+}
+
 }  // namespace
 
 TEST_CASE("an ended command is removed after its time and not before, a live one never") {
@@ -121,10 +130,7 @@ TEST_CASE("a dead command stays until its dead letter is with the broker, and go
 TEST_CASE("a dead letter that is confirmed in time changes nothing of the time") {
   EngineWorld world(keeping(kMinute));
   const SessionId agent = world.connect("a");
-  const CommandId id = dead(world, agent);
-  REQUIRE(world.run({BrokerState{true}}));
-  REQUIRE(
-      world.run({DeadLetterSettled{world.all<PublishDeadLetter>().at(0).ticket, PublishOutcome::confirmed}}));
+  const CommandId id = dead_and_told(world, agent);
   world.pass(seconds{58});
   CHECK(there(world, id));
   world.pass(seconds{4});
@@ -134,10 +140,7 @@ TEST_CASE("a dead letter that is confirmed in time changes nothing of the time")
 TEST_CASE("a redriven command is not removed by the time of its first end") {
   EngineWorld world(keeping(kMinute));
   const SessionId agent = world.connect("a");
-  const CommandId id = dead(world, agent);
-  REQUIRE(world.run({BrokerState{true}}));
-  REQUIRE(
-      world.run({DeadLetterSettled{world.all<PublishDeadLetter>().at(0).ticket, PublishOutcome::confirmed}}));
+  const CommandId id = dead_and_told(world, agent);
   world.pass(seconds{50});
   world.ask(RedriveCommand{0, "test", id});
   world.pass(seconds{60 * 3});
