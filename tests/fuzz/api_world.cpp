@@ -67,7 +67,7 @@ void check_bounds(const NewCommand& command) {
   FUZZ_CHECK(!(spec.due_at_ms && spec.delay_ms));
   FUZZ_CHECK(!spec.delay_ms || (*spec.delay_ms >= 0 && *spec.delay_ms <= limits::kDelayMs));
   FUZZ_CHECK(!spec.due_at_ms || *spec.due_at_ms <= testing::ManualLoop::kStartMs + limits::kDelayMs);
-  FUZZ_CHECK(!spec.expires_at_ms || *spec.expires_at_ms > testing::ManualLoop::kStartMs);
+  FUZZ_CHECK(!spec.expires_at_ms || !spec.due_at_ms || *spec.expires_at_ms > *spec.due_at_ms);
   FUZZ_CHECK(spec.priority >= 0 && spec.priority <= limits::kPriority);
   FUZZ_CHECK(spec.key.empty() || is_valid_key(spec.key));
   FUZZ_CHECK(spec.retry.max_attempts >= 1 && spec.retry.max_attempts <= limits::kMaxAttempts);
