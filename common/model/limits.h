@@ -43,7 +43,11 @@ inline constexpr std::size_t kHttpBodyBytes = 1U << 20;
 inline constexpr std::size_t kHttpEnvelopeBytes = 16U << 10;
 inline constexpr std::size_t kHttpBatchBytes = 8U << 20;
 inline constexpr std::size_t kHttpConnections = 4096;
-inline constexpr std::size_t kHttpWaiters = 4096;  // GET …?wait_ms= at once
+inline constexpr std::size_t kHttpWaiters = 4096;    // GET …?wait_ms= at once
+inline constexpr std::size_t kEventsKept = 131'072;  // state changes that GET /v1/events can still tell
+inline constexpr std::size_t kEventStreams = 64;     // of GET /v1/events at once
+inline constexpr std::size_t kEventPieceBytes = 64U << 10;  // written to one stream at a time
+inline constexpr seconds kEventBeat{15};
 inline constexpr seconds kHttpHeaderTime{5};
 inline constexpr seconds kHttpBodyTime{30};
 inline constexpr seconds kHttpIdleTime{30};

@@ -13,6 +13,7 @@
 
 namespace duly {
 
+class EventHub;
 class VirtualClock;
 
 // Everything runs on the thread of `loop`, the reader's too.  Empty functions mean "nothing to do" (or
@@ -26,6 +27,7 @@ struct Api {
   std::function<void(Strike)> strike_server = {};  // arms, or carries out ("now"), a crash of this process
   std::function<bool()> link_listening = {};
   VirtualClock* clock = nullptr;  // null = the server runs on the machine's clock
+  EventHub* events = nullptr;     // null = nobody can listen
 };
 
 // `api` must outlive the router.

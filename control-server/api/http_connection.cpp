@@ -116,6 +116,7 @@ void HttpConnection::on_read(const error_code& error, std::size_t count) {
   if (error) return on_read_end(error);
   in_.commit(count);
   switch (phase_) {
+    case Phase::streaming:
     case Phase::lingering:
       in_.clear();
       discarded_ += count;
@@ -237,6 +238,7 @@ void HttpConnection::dispatch() {
 
 void HttpConnection::answer(std::uint64_t turn, HttpResponse response) {
   if (turn != turn_ || phase_ != Phase::answering) return;  // the client has gone, or was told 504
+  if (response.stream) return begin_stream(std::move(response));
   after_write_ = std::move(response.after_write);
   write(response);
 }
@@ -294,13 +296,14 @@ void HttpConnection::sweep(MonoTime now) {
       return fail(504, "no answer in time: the outcome of this request is unknown");
     case Phase::idle:
     case Phase::writing:
+    case Phase::streaming:
     case Phase::lingering: return close();
     case Phase::closed: return;
   }
 }
 
 void HttpConnection::wind_up() {
-  if (phase_ == Phase::idle || phase_ == Phase::head) close();
+  if (phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::streaming) close();
 }
 
 // A close with unread bytes resets the connection, and the client may never see the answer: let it finish
@@ -324,8 +327,10 @@ void HttpConnection::close() {
   socket_.close(ignored);
   release_body();
   const auto gone = std::exchange(gone_, nullptr);
+  const auto stream = std::exchange(stream_, nullptr);
   hub_->closed(this);
   if (gone) gone();
+  if (stream && stream->closed) stream->closed();
 }
 
 }  // namespace duly

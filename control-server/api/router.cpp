@@ -37,6 +37,10 @@ std::optional<std::vector<std::string>> decoded_segments(std::string_view path) 
   return segments;
 }
 
+bool takes(const Route& route, std::string_view method) {
+  return route.method == method || (method == "HEAD" && route.method == "GET" && !route.stream);
+}
+
 bool knows(const Route& route, std::string_view name) {
   return std::any_of(route.query.begin(), route.query.end(), [&](std::string_view known) {
     if (known.ends_with('*'))
@@ -118,14 +122,13 @@ void Router::handle(HttpRequest request, Respond respond) const {
   const std::size_t path_end = std::min(target.find('?'), target.size());
   const auto segments = decoded_segments(target.substr(0, path_end));
   if (!segments) return respond(make_problem(400, "malformed percent-encoding in the path"));
-  const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
   std::string allow;
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     auto args = match(i, *segments);
     if (!args) continue;
-    if (routes_[i].method != method) {
+    if (!takes(routes_[i], request.method)) {
       allow.append(allow.empty() ? "" : ", ").append(routes_[i].method);
-      if (routes_[i].method == "GET") allow += ", HEAD";
+      if (takes(routes_[i], "HEAD")) allow += ", HEAD";
       continue;
     }
     const std::string query(target.substr(std::min(path_end + 1, target.size())));

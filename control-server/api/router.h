@@ -33,11 +33,12 @@ struct ApiCall {
 using ApiHandler = std::function<void(ApiCall&&)>;
 
 struct Route {
-  std::string_view method;   // GET answers HEAD, too
+  std::string_view method;   // GET answers HEAD, too, unless it is a stream
   std::string_view pattern;  // "/v1/commands/{id}"
   Role role = Role::none;    // the least that may ask (checked once there are API keys)
   ApiHandler handler;
   std::vector<std::string_view> query;  // parameter names; "label.*" = any with that prefix, "*" = anything
+  bool stream = false;                  // its answer has no end: HEAD is not answered
 };
 
 class Router {

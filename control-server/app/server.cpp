@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdio>
 #include <random>
 #include <utility>
 
@@ -11,6 +12,13 @@ namespace duly {
 namespace {
 
 constexpr int kFatalStore = 70;  // EX_SOFTWARE: the outcome of a commit is unknown, recovery decides
+
+std::string random_hex() {
+  std::random_device random;
+  char text[17];
+  std::snprintf(text, sizeof text, "%08x%08x", random(), random());
+  return text;
+}
 
 }  // namespace
 
@@ -79,14 +87,21 @@ void Server::start_engine() {
   links_ = std::make_unique<LinkServer>(submit);
 }
 
-Status Server::listen() {
+void Server::make_api() {
+  events_ = std::make_unique<EventHub>(loop_, random_hex(),
+                                       [this](CommandId id) { return reader_->workflow_of(id); });
+  events_->learn(store_->names());
   api_ = std::make_unique<Api>(Api{*desk_, *reader_, loop_});
   api_->fault_injection = config_.fault_injection;
   if (config_.fault_injection) api_->before_reply = [this] { crash_->pass("api.before-reply"); };
   api_->strike_server = [this](const Strike& s) { strike(s); };
   api_->clock = clock_.get();
+  api_->events = events_.get();
   api_->link_listening = [this] { return listener_ != nullptr; };
   router_ = std::make_unique<Router>(make_router(*api_));
+}
+
+Status Server::listen_for_http() {
   HttpConfig http;
   http.request_id_seed = std::uint64_t{std::random_device{}()} << 32;
   if (!config_.any_host) http.allowed_hosts = loopback_hosts();
@@ -100,6 +115,13 @@ Status Server::listen() {
       HttpServer::listen(loop_, config_.http.host, config_.http.port, std::move(http), std::move(handlers));
   if (!server) return Error{server.error().code, "--http: " + server.error().what};
   http_ = std::move(*server);
+  return ok_status();
+}
+
+// The store is still this thread's: the engine's begins at the end.
+Status Server::listen() {
+  make_api();
+  if (const Status http = listen_for_http(); !http) return http;
   auto listener =
       AsioListener::open(loop_, config_.link.host, config_.link.port,
                          [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
@@ -165,6 +187,8 @@ void Server::perform(Effect& effect) {
     broker_->inspect(inspect->queue);
   } else if (auto* ensure = std::get_if<EnsureQueue>(&effect)) {
     broker_->ensure_queue(ensure->queue);
+  } else if (auto* changes = std::get_if<StateChanges>(&effect)) {
+    events_->publish(*changes);
   }
 }
 

@@ -15,6 +15,7 @@
 #include "common/app/host_port.h"
 #include "common/link/asio_link.h"
 #include "control-server/api/api.h"
+#include "control-server/api/event_hub.h"
 #include "control-server/api/http_server.h"
 #include "control-server/app/data_folder.h"
 #include "control-server/app/disk_guard.h"
@@ -51,6 +52,8 @@ class Server {
   Server(AsioLoop& loop, ServerConfig config);
   Status open();
   Status listen();
+  Status listen_for_http();
+  void make_api();
   void start_engine();
   void start_broker();
   void release(std::vector<Effect>&& effects);
@@ -76,6 +79,7 @@ class Server {
   std::unique_ptr<LinkServer> links_;
   std::unique_ptr<AsioListener> listener_;
   std::unique_ptr<RabbitBroker> broker_;
+  std::unique_ptr<EventHub> events_;  // outlives the connections of http_
   std::unique_ptr<Api> api_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<HttpServer> http_;

@@ -83,6 +83,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   hand_out();
   publish_dead_letters();
   answer_clock();
+  tell_changes();
   stats_.committed_inputs += inputs.size();
   if (config_.before_commit) config_.before_commit();
   Batch batch;

@@ -129,11 +129,11 @@ class Engine {
   static Duration limits_queued_suspect();
 
   // ---- inputs, one function each (engine_*.cpp)
-  // --------------------------------------------------------------
   void load(Moment now);
   void apply(Input& input);
   void end_what_ran_before_restore();
   void answer_clock();
+  void tell_changes();
   void note_missing(CommandId id, const std::string& how);
   void keep_waits(const std::vector<Input>& inputs);
   void on(Submit& input);

@@ -1,6 +1,8 @@
 // Commands, attempts, events: the rows that a command's life touches.
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "common/model/limits.h"
 #include "common/wire/json.h"
 #include "control-server/store/columns.h"
 #include "control-server/store/database.h"
@@ -53,6 +55,7 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
         .run();
   }
   add_count(row, row.state, 1);
+  note_change(row);
 }
 
 std::optional<StateRow> Store::find(CommandId id) {
@@ -86,7 +89,20 @@ void Store::move(StateRow& row, Move how) {
   update(row);
   add_count(row, from, -1);
   add_count(row, *to, 1);
+  note_change(row);
 }
+
+void Store::note_change(const StateRow& row) {
+  if (changes_.items.size() >= limits::kEventsKept) {
+    changes_.items.clear();  // nobody can be told of so many
+    changes_.whole = false;
+  }
+  const bool published = row.state == State::queued;
+  changes_.items.push_back(
+      {row.id, 0, row.queue, row.type, row.attempt + (published ? 1 : 0), row.state, row.reason});
+}
+
+StateChanges Store::take_changes() { return std::exchange(changes_, {}); }
 
 void Store::update(const StateRow& row) {
   database_->begin();

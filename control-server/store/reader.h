@@ -106,6 +106,8 @@ class Reader {
   };
   // not_found when there is none.
   Result<WorkflowView> workflow(CommandId id);
+  // That the command is a node of; 0 = none, or it could not be read.
+  CommandId workflow_of(CommandId command);
   // Newest first, below `below`; of one state, or of all.
   Result<std::vector<WorkflowRow>> workflows(std::optional<WorkflowState> state, CommandId below, int limit);
 

@@ -21,6 +21,7 @@
 #include "common/base/result.h"
 #include "control-server/store/operation_rows.h"
 #include "control-server/store/rows.h"
+#include "control-server/store/state_changes.h"
 
 namespace duly {
 
@@ -81,6 +82,8 @@ class Store {
   [[nodiscard]] std::size_t queue_count() const { return queues_.size(); }
   [[nodiscard]] std::size_t type_count() const { return types_.size(); }
   [[nodiscard]] bool knows_type(const std::string& name) const { return types_.contains(name); }
+  // Of every queue and type, by number.
+  [[nodiscard]] NumberedNames names() const;
   std::vector<QueueRow> queues();
   void set_queue_paused(QueueNumber queue, bool paused);
   void set_queue_limits(QueueNumber queue, const QueueLimits& limits);
@@ -98,6 +101,9 @@ class Store {
   // Writes `row` (read by find() in this transaction and changed by the caller) as moved by `move`; the edge
   // is checked and row.state set.
   void move(StateRow& row, Move move);
+  // What insert() and move() have changed since the last call: all of it, so a caller that tells of it cannot
+  // forget any.  To be told after the commit.
+  StateChanges take_changes();
   // Writes `row` without a move (a mark that came after the permit, a republish, a reschedule).
   void update(const StateRow& row);
   // Puts another payload in the place of the present one, which is kept.
@@ -233,6 +239,7 @@ class Store {
   void load_counters();
   void load_names();
   void add_count(const StateRow& row, State state, std::int64_t by);
+  void note_change(const StateRow& row);
   void flush_counters();
   bool matches(const CommandFilter& match, const StateRow& row);
   Found find_listed(const OperationFilter& filter, CommandId below, int most);
@@ -250,6 +257,7 @@ class Store {
   std::map<CounterKey, std::int64_t> changed_;  // since the last commit
   std::array<std::int64_t, kStates.size()> by_state_{};
   std::map<std::pair<QueueNumber, State>, std::int64_t> by_queue_;
+  StateChanges changes_;  // since take_changes()
 };
 
 }  // namespace duly

@@ -10,6 +10,7 @@
 
 #include "common/wire/json.h"
 #include "control-server/api/api.h"
+#include "control-server/api/event_hub.h"
 #include "tests/unit/control-server/api/fake_reader.h"
 #include "tests/unit/control-server/api/manual_loop.h"
 
@@ -26,13 +27,16 @@ struct ApiWorld {
             }};
   int replies = 0;
   std::vector<Strike> strikes;
+  EventHub events{loop, "abc"};
   Api api{desk,
           *reader,
           loop,
           /*fault_injection=*/true,
           [this] { ++replies; },
           [this](const Strike& strike) { strikes.push_back(strike); },
-          {}};
+          {},
+          nullptr,
+          &events};
   Router router = make_router(api);
 
   std::optional<HttpResponse> answer;

@@ -57,6 +57,15 @@ class RawClient {
     rest_.erase(0, answer.size());
     return answer;
   }
+  // Everything up to and with the first `mark`; less when the connection ends before it.
+  std::string until(std::string_view mark) {
+    std::size_t at = rest_.find(mark);
+    while (at == std::string::npos && fill()) at = rest_.find(mark);
+    if (at == std::string::npos) return std::exchange(rest_, {});
+    std::string text = rest_.substr(0, at + mark.size());
+    rest_.erase(0, text.size());
+    return text;
+  }
   // True when the server closes; what it says before that is dropped.
   bool closed() {
     char scrap[4096];
