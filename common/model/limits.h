@@ -48,6 +48,8 @@ inline constexpr std::size_t kEventsKept = 131'072;  // state changes that GET /
 inline constexpr std::size_t kEventStreams = 64;     // of GET /v1/events at once
 inline constexpr std::size_t kEventPieceBytes = 64U << 10;  // written to one stream at a time
 inline constexpr seconds kEventBeat{15};
+inline constexpr std::size_t kApiKeys = 1000;
+inline constexpr std::size_t kApiKeyNameBytes = 64;
 inline constexpr seconds kHttpHeaderTime{5};
 inline constexpr seconds kHttpBodyTime{30};
 inline constexpr seconds kHttpIdleTime{30};

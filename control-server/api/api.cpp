@@ -17,7 +17,7 @@ Router make_router(Api& api) {
     auto routes = part(api);
     all.insert(all.end(), std::make_move_iterator(routes.begin()), std::make_move_iterator(routes.end()));
   }
-  return Router(std::move(all));
+  return Router(std::move(all), api.doorkeeper);
 }
 
 bool body_is_optional(std::string_view target) {

@@ -88,9 +88,10 @@ std::optional<Strike> strike_of(const Api& api, const ApiCall& call, const Point
 void crash_agent(Api& api, ApiCall&& call) {
   const auto strike = strike_of(api, call, kAgentPoints);
   if (!strike) return;
-  ask_and_pass_on(api, call.respond, [agent = call.args[0], strike = *strike](ReplyTo reply) {
-    return Input(CrashAgent{reply, Actor(kApiActor), agent, strike});
-  });
+  ask_and_pass_on(api, call.respond,
+                  [agent = call.args[0], who = call.actor, strike = *strike](ReplyTo reply) {
+                    return Input(CrashAgent{reply, who, agent, strike});
+                  });
 }
 
 void crash_server(Api& api, ApiCall&& call) {

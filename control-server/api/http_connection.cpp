@@ -178,6 +178,10 @@ void HttpConnection::begin_body() {
     return fail(411, "Content-Length is required");
   }
   if (head_.content_length > 0) {
+    if (handlers.refuse_early) {
+      if (auto refusal = handlers.refuse_early(head_.method, head_.target, head_.fields, peer_))
+        return fail(*refusal);
+    }
     if (head_.content_length > hub_->handlers.max_body(head_.method, head_.target)) {
       return fail(413, "the request body is too large");
     }
@@ -243,10 +247,12 @@ void HttpConnection::answer(std::uint64_t turn, HttpResponse response) {
   write(response);
 }
 
-void HttpConnection::fail(int status, std::string_view detail) {
+void HttpConnection::fail(int status, std::string_view detail) { fail(make_problem(status, detail)); }
+
+void HttpConnection::fail(const HttpResponse& response) {
   keep_alive_ = false;
   if (request_id_.empty()) request_id_ = hub_->next_request_id();
-  write(make_problem(status, detail));
+  write(response);
 }
 
 void HttpConnection::write(const HttpResponse& response) {

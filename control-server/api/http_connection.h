@@ -87,6 +87,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void dispatch();
   void answer(std::uint64_t turn, HttpResponse response);
   void fail(int status, std::string_view detail);
+  void fail(const HttpResponse& response);
   void write(const HttpResponse& response);
   void on_written(const boost::system::error_code& error);
   void release_body();

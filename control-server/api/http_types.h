@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -77,6 +78,10 @@ struct HttpHandlers {
   std::function<std::size_t(std::string_view method, std::string_view target)> max_body;
   // Whether a POST to it may come without a body and its length; empty = never.
   std::function<bool(std::string_view target)> body_optional = {};
+  // Whether a request that announces a body is refused before any of it is read; empty = never.
+  std::function<std::optional<HttpResponse>(std::string_view method, std::string_view target,
+                                            const std::vector<HttpField>& fields, const std::string& peer)>
+      refuse_early = {};
 };
 
 }  // namespace duly

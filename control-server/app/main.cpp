@@ -13,7 +13,13 @@ namespace {
 using duly::OptionKind;
 
 // Known by name, so that whoever relies on one is told and not left open.
-constexpr const char* kLater[] = {"api-keys", "agent-token-file", "tls-cert", "tls-key", "tls-client-ca"};
+constexpr const char* kLater[] = {"agent-token-file", "tls-cert", "tls-key", "tls-client-ca"};
+
+duly::OptionSpec choice(const char* flag, std::vector<std::string> words, const char* help,
+                        const char* value_name) {
+  const std::string first = words.front();
+  return {flag, OptionKind::text, first, help, value_name, INT64_MIN, INT64_MAX, std::move(words)};
+}
 
 duly::OptionTable table() {
   duly::OptionTable t;
@@ -27,39 +33,21 @@ duly::OptionTable table() {
       {"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS",
        "URL"},
       {"amqp-ca", OptionKind::text, "", "amqps: who may have signed the broker's certificate", "FILE"},
-      {"queue-type",
-       OptionKind::text,
-       "quorum",
-       "of the queues that are declared",
-       "TYPE",
-       INT64_MIN,
-       INT64_MAX,
-       {"quorum", "classic"}},
+      choice("queue-type", {"quorum", "classic"}, "of the queues that are declared", "TYPE"),
       {"shards", OptionKind::integer, "64", "of a new store; cannot be changed later", "N", 1, 4096},
       {"lease-ttl-ms", OptionKind::integer, "5000", "an agent silent for this long has lost its shards", "N",
        200, 3'600'000},
       {"max-queued", OptionKind::integer, "10000",
        "most commands of one queue that wait unstarted in the broker", "N", 1, 10'000'000},
+      {"api-keys", OptionKind::text, "",
+       "who may ask the HTTP API: lines of name role sha256-of-key; read again on SIGHUP", "FILE"},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"insecure", OptionKind::toggle, "false", "allow addresses beyond loopback without authentication"},
-      {"clock",
-       OptionKind::text,
-       "system",
-       "virtual: for tests, moved by POST /v1/clock/advance only",
-       "CLOCK",
-       INT64_MIN,
-       INT64_MAX,
-       {"system", "virtual"}},
+      choice("clock", {"system", "virtual"}, "virtual: for tests, moved by POST /v1/clock/advance only",
+             "CLOCK"),
       {"clock-start", OptionKind::text, "", "where the virtual clock begins (RFC 3339); else now", "INSTANT"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
-      {"log-format",
-       OptionKind::text,
-       "text",
-       "of the log lines on standard error",
-       "FORMAT",
-       INT64_MIN,
-       INT64_MAX,
-       {"text", "json"}},
+      choice("log-format", {"text", "json"}, "of the log lines on standard error", "FORMAT"),
       {"log-level",
        OptionKind::text,
        "info",
@@ -71,8 +59,8 @@ duly::OptionTable table() {
   };
   for (const char* flag : kLater)
     t.options.push_back({flag, OptionKind::text, "", "not in this version", "FILE"});
-  t.max_arguments = 2;
-  t.argument_help = "[backup FILE | restore FILE]";
+  t.max_arguments = 4;
+  t.argument_help = "[backup FILE | restore FILE | keys new NAME ROLE]";
   return t;
 }
 
@@ -81,13 +69,15 @@ duly::OptionTable table() {
   std::exit(code);
 }
 
-duly::HostPort address(const duly::Options& options, const char* flag) {
+// `lacking` is what would have to be there for an address that others reach; empty = it is.
+duly::HostPort address(const duly::Options& options, const char* flag, const std::string& lacking) {
   const auto parsed = duly::parse_host_port(options.text(flag));
   if (!parsed) leave(2, options.source(flag) + ": " + parsed.error().what);
-  if (!duly::is_loopback(parsed->host) && !options.on("insecure")) {
-    leave(1, "--" + std::string(flag) + " " + options.text(flag) +
-                 " is reachable from other machines, and this version has no authentication: refused without "
-                 "--insecure");
+  if (!duly::is_loopback(parsed->host) && !lacking.empty()) {
+    const std::string what =
+        "--" + std::string(flag) + " " + options.text(flag) + " is reachable from other machines";
+    if (!options.on("insecure")) leave(1, what + ", and " + lacking + ": refused without --insecure");
+    duly::log(duly::LogLevel::warn, "server", what + ", and " + lacking);
   }
   return *parsed;
 }
@@ -108,8 +98,11 @@ duly::ServerConfig configuration(const duly::Options& options) {
     if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
   }
   duly::ServerConfig config;
-  config.http = address(options, "http");
-  config.link = address(options, "link");
+  config.api_keys = options.text("api-keys");
+  if (options.given("api-keys") && config.api_keys.empty())
+    leave(2, options.source("api-keys") + " names no file");
+  config.http = address(options, "http", config.api_keys.empty() ? "there are no --api-keys" : "");
+  config.link = address(options, "link", "this version has no authentication of agents");
   config.data = options.text("data");
   config.rabbit.url = options.text("amqp");
   config.rabbit.ca_file = options.text("amqp-ca");
@@ -144,9 +137,15 @@ int main(int argc, char** argv) {
   duly::ServerConfig config = configuration(options);
   duly::AsioLoop loop;
   std::unique_ptr<duly::Server> server;
-  const duly::Signals signals(loop, [&] {
+  const auto drain = [&] {
     if (server) server->drain();
-  });
+  };
+  const auto reload = [&] {
+    if (server) server->reload();
+  };
+  // Without keys there is nothing to read again, and SIGHUP ends the process as ever.
+  const duly::Signals signals(
+      loop, drain, config.api_keys.empty() ? duly::Signals::Callback() : duly::Signals::Callback(reload));
   auto started = duly::Server::start(loop, std::move(config));
   if (!started) leave(1, started.error().what);
   server = std::move(*started);

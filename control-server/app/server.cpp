@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "control-server/app/key_files.h"
 
 namespace duly {
 namespace {
@@ -22,7 +23,8 @@ std::string random_hex() {
 
 }  // namespace
 
-Server::Server(AsioLoop& loop, ServerConfig config) : loop_(loop), config_(std::move(config)) {}
+Server::Server(AsioLoop& loop, ServerConfig config)
+    : loop_(loop), config_(std::move(config)), doorkeeper_(loop) {}
 
 Server::~Server() { finish(); }
 
@@ -36,6 +38,11 @@ Result<std::unique_ptr<Server>> Server::start(AsioLoop& loop, ServerConfig confi
 }
 
 Status Server::open() {
+  if (!config_.api_keys.empty()) {
+    auto keys = read_api_keys(config_.api_keys);
+    if (!keys) return Error{keys.error().code, "--api-keys " + keys.error().what};
+    doorkeeper_.use(std::move(*keys));
+  }
   auto folder = DataFolder::open(config_.data);
   if (!folder) return folder.error();
   folder_ = std::move(*folder);
@@ -97,6 +104,7 @@ void Server::make_api() {
   api_->strike_server = [this](const Strike& s) { strike(s); };
   api_->clock = clock_.get();
   api_->events = events_.get();
+  api_->doorkeeper = &doorkeeper_;
   api_->link_listening = [this] { return listener_ != nullptr; };
   router_ = std::make_unique<Router>(make_router(*api_));
 }
@@ -111,6 +119,10 @@ Status Server::listen_for_http() {
   };
   handlers.max_body = max_request_body;
   handlers.body_optional = body_is_optional;
+  handlers.refuse_early = [this](std::string_view method, std::string_view target, const auto& fields,
+                                 const std::string& peer) {
+    return router_->refuse_early(method, target, fields, peer);
+  };
   auto server =
       HttpServer::listen(loop_, config_.http.host, config_.http.port, std::move(http), std::move(handlers));
   if (!server) return Error{server.error().code, "--http: " + server.error().what};
@@ -228,6 +240,19 @@ void Server::listen_for_links() {
   } else {
     loop_.at(loop_.now() + milliseconds{100}, [this] { listen_for_links(); });
   }
+}
+
+void Server::reload() {
+  if (config_.api_keys.empty()) return;
+  auto keys = read_api_keys(config_.api_keys);
+  if (!keys) {
+    return log(LogLevel::error, "server", "API keys not read again; those before go on",
+               {{"error", keys.error().what}});
+  }
+  const auto count = static_cast<std::int64_t>(keys->size());
+  doorkeeper_.use(std::move(*keys));
+  events_->end_all();  // who may still listen comes back and resumes
+  log(LogLevel::info, "server", "API keys read again", {{"keys", count}});
 }
 
 // ---- leaving

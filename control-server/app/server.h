@@ -15,6 +15,7 @@
 #include "common/app/host_port.h"
 #include "common/link/asio_link.h"
 #include "control-server/api/api.h"
+#include "control-server/api/doorkeeper.h"
 #include "control-server/api/event_hub.h"
 #include "control-server/api/http_server.h"
 #include "control-server/app/data_folder.h"
@@ -33,6 +34,7 @@ struct ServerConfig {
   EngineConfig engine;
   bool fault_injection = false;
   bool any_host = false;  // answer for every Host header
+  std::string api_keys;   // file of them; empty = everybody may do everything
   Duration drain = seconds{10};
   std::optional<std::int64_t> clock_start_ms;  // a virtual clock begins there; nothing = the machine's clock
 };
@@ -47,6 +49,8 @@ class Server {
 
   // Takes no new work, finishes what it has, then stops the loop.
   void drain();
+  // Reads the file of API keys again.  One that is wrong is refused whole: the keys stay as they were.
+  void reload();
 
  private:
   Server(AsioLoop& loop, ServerConfig config);
@@ -79,6 +83,7 @@ class Server {
   std::unique_ptr<LinkServer> links_;
   std::unique_ptr<AsioListener> listener_;
   std::unique_ptr<RabbitBroker> broker_;
+  Doorkeeper doorkeeper_;
   std::unique_ptr<EventHub> events_;  // outlives the connections of http_
   std::unique_ptr<Api> api_;
   std::unique_ptr<Router> router_;

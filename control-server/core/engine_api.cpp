@@ -163,7 +163,7 @@ void Engine::cancel(StateRow& row, const Actor& who, const std::string& why) {
   if (row.state == State::running) {
     const PartyNumber executor = row.executor;
     const int attempt = row.attempt;
-    end_attempt(row, AttemptOutcome::cancelled, "cancelled by " + who, nullptr);
+    end_attempt(row, AttemptOutcome::cancelled, "cancelled by " + who.name, nullptr);
     const auto at = executors_.find(executor);
     if (at != executors_.end() && at->second.session.value != 0) {
       send(at->second.session, CancelRun{{AttemptRef{row.id, attempt}}});

@@ -21,9 +21,6 @@ namespace duly {
 
 using ReplyTo = std::uint64_t;
 
-// Who asks, for the record of causes (design I15): "api", an API key's name, "agent a-1", "server".
-using Actor = std::string;
-
 // ---- from HTTP
 // -----------------------------------------------------------------------------------------------
 

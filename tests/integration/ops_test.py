@@ -79,7 +79,7 @@ class Operations(TestCase):
     def test_audit_names_what_was_done_by_hand(self):
         self.api.want(200, "PUT", "/v1/queues/audited", {"paused": True})
         rows = self.api.get("/v1/audit", limit=5)["items"]
-        self.assertIn(("queue.pause", "audited", "api"), [(row["what"], row["subject"], row["who"]) for row in rows])
+        self.assertIn(("queue.pause", "audited", "anonymous"), [(row["what"], row["subject"], row["who"]) for row in rows])
 
     def test_agent_view(self):
         agent = self.api.agent("a-1")

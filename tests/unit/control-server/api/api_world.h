@@ -10,6 +10,7 @@
 
 #include "common/wire/json.h"
 #include "control-server/api/api.h"
+#include "control-server/api/doorkeeper.h"
 #include "control-server/api/event_hub.h"
 #include "tests/unit/control-server/api/fake_reader.h"
 #include "tests/unit/control-server/api/manual_loop.h"
@@ -28,6 +29,7 @@ struct ApiWorld {
   int replies = 0;
   std::vector<Strike> strikes;
   EventHub events{loop, "abc"};
+  Doorkeeper doorkeeper{loop};
   Api api{desk,
           *reader,
           loop,
@@ -36,7 +38,8 @@ struct ApiWorld {
           [this](const Strike& strike) { strikes.push_back(strike); },
           {},
           nullptr,
-          &events};
+          &events,
+          &doorkeeper};
   Router router = make_router(api);
 
   std::optional<HttpResponse> answer;

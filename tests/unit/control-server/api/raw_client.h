@@ -108,10 +108,12 @@ inline std::string body_of(const std::string& answer) {
 // A server on a free loopback port whose loop runs on a thread of its own.
 class Edge {
  public:
-  Edge(HttpConfig config, std::function<void(HttpRequest, Respond)> handle, std::size_t max_body = 1024) {
+  Edge(HttpConfig config, std::function<void(HttpRequest, Respond)> handle, std::size_t max_body = 1024)
+      : Edge(std::move(config),
+             HttpHandlers{std::move(handle), [max_body](auto, auto) { return max_body; }}) {}
+  Edge(HttpConfig config, HttpHandlers handlers) {
     config.sweep_time = milliseconds{10};
-    auto listening = HttpServer::listen(loop_, "127.0.0.1", 0, std::move(config),
-                                        {std::move(handle), [max_body](auto, auto) { return max_body; }});
+    auto listening = HttpServer::listen(loop_, "127.0.0.1", 0, std::move(config), std::move(handlers));
     REQUIRE(listening.ok());
     server_ = std::move(listening).value();
     thread_ = std::thread([this] { loop_.run(); });
