@@ -82,6 +82,7 @@ inline constexpr int kPoisonLosses = 3;            // executors lost in a row
 inline constexpr milliseconds kQueuedSuspect{
     2000};  // queued longer than this without a permit: look at the queue
 inline constexpr int kSweepRows = 1000;
+inline constexpr std::int64_t kAuditKept = 100'000;  // rows of the audit log
 inline constexpr std::int64_t kSchedules = 1'000'000;
 inline constexpr std::size_t kMissing = 10'000;      // commands lost with an older generation that are listed
 inline constexpr int kRevisions = 20;                // payloads of one command that are kept

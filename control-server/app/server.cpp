@@ -251,6 +251,7 @@ void Server::reload() {
   }
   const auto count = static_cast<std::int64_t>(keys->size());
   doorkeeper_.use(std::move(*keys));
+  desk_->tell(RecordAct{0, "server", "keys.reload", config_.api_keys, std::to_string(count) + " keys"});
   events_->end_all();  // who may still listen comes back and resumes
   log(LogLevel::info, "server", "API keys read again", {{"keys", count}});
 }

@@ -202,6 +202,7 @@ void Engine::on(Tick&) {
   answer_waits();
   store_.prune_idempotent(now_ms(), limits::kSweepRows);
   store_.prune_fires(limits::kSweepRows);
+  store_.prune_audit(limits::kAuditKept, limits::kSweepRows);
   if (const auto deadline = shards_.next_deadline(); deadline && *deadline <= awake())
     rebalance_needed_ = true;
 }

@@ -151,6 +151,7 @@ class Engine {
   void on(UnassignShard& input);
   void on(DrainAgent& input);
   void on(AskClock& input) { clock_asked_.push_back(input.reply); }
+  void on(RecordAct& input);
   void on(CrashAgent& input);
   void on(Query& input);
   void on(PutSchedule& input);
@@ -314,7 +315,6 @@ class Engine {
   void roll_rates();
 
   // ---- views (engine_view.cpp)
-  // -------------------------------------------------------------------------------
   [[nodiscard]] std::string agents_json() const;
   [[nodiscard]] std::optional<std::string> agent_json(const std::string& name) const;
   [[nodiscard]] std::string shards_json() const;

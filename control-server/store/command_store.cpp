@@ -171,15 +171,35 @@ void Store::append_event(CommandId id, std::int64_t at_ms, const char* kind, con
       .run();
 }
 
-void Store::append_audit(std::int64_t at_ms, const std::string& who, const std::string& what,
+void Store::append_audit(std::int64_t at_ms, const Actor& who, const std::string& what,
                          const std::string& subject, const std::string& detail) {
   database_->begin();
-  database_->query("INSERT INTO audit (at_ms, who, what, subject, detail) VALUES (?, ?, ?, ?, ?)")
+  database_->query("INSERT INTO audit (at_ms, who, what, subject, detail, request) VALUES (?, ?, ?, ?, ?, ?)")
       .bind(at_ms)
-      .bind(who)
+      .bind(who.name)
       .bind(what)
       .bind(subject)
       .bind(detail)
+      .bind(who.request)
+      .run();
+}
+
+int Store::prune_audit(std::int64_t keep, int most) {
+  std::int64_t last = 0;
+  {
+    Sql ends =
+        database_->query("SELECT (SELECT min(sequence) FROM audit), (SELECT max(sequence) FROM audit)");
+    if (!ends.next() || ends.is_null(0)) return 0;
+    last = ends.integer(1) - keep;
+    if (ends.integer(0) > last) return 0;  // no write transaction for nothing
+  }
+  database_->begin();
+  return database_
+      ->query(
+          "DELETE FROM audit WHERE sequence IN (SELECT sequence FROM audit WHERE sequence <= ? "
+          "ORDER BY sequence LIMIT ?)")
+      .bind(last)
+      .bind(most)
       .run();
 }
 

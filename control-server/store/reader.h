@@ -86,6 +86,7 @@ class Reader {
     std::int64_t sequence = 0;
     std::int64_t at_ms = 0;
     std::string who, what, subject, detail;
+    std::string request;  // empty = not by one
   };
   Result<std::vector<AuditRow>> audit(std::int64_t below, int limit);
 

@@ -113,8 +113,10 @@ class Store {
   void append_attempt(const AttemptRow& row);
   void append_event(CommandId id, std::int64_t at_ms, const char* kind, const std::string& who,
                     const std::string& detail);
-  void append_audit(std::int64_t at_ms, const std::string& who, const std::string& what,
-                    const std::string& subject, const std::string& detail);
+  void append_audit(std::int64_t at_ms, const Actor& who, const std::string& what, const std::string& subject,
+                    const std::string& detail);
+  // Only the newest `keep` stay; at most `most` go at once.
+  int prune_audit(std::int64_t keep, int most);
 
   // Scheduled commands of one lane with (due, id) at or after `from`, in that order, due at or before
   // `until_ms`.

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "control-server/store/reader.h"
 #include "tests/unit/control-server/core/engine_world.h"
 
 namespace duly {
@@ -81,6 +82,45 @@ TEST_CASE("queues and types are named once, when they are new") {
   }
   CHECK(names == "mail t ");
   CHECK(world.store->names().size() == 2);
+}
+
+TEST_CASE("what is done by hand is on record with who and which request, in its own transaction") {
+  EngineWorld world;
+  CommandSpec spec = EngineWorld::spec();
+  spec.delay_ms = 60'000;
+  const CommandId id = world.submit(spec);
+  const std::int64_t due_ms = to_ms(world.now.wall) + 120'000;
+  world.ask(RescheduleCommand{0, Actor("ann", "req-1"), id, due_ms});
+  world.ask(CancelCommand{0, Actor("bob", "req-2"), id});
+  world.ask(CancelCommand{0, Actor("eve", "req-3"), id});  // it is cancelled already: nothing is done
+  world.ask(RecordAct{0, Actor("root"), "server.simulate-crash", "server", "kill at now"});
+  world.run({RecordAct{0, "server", "keys.reload", "keys", "3 keys"}});
+  const auto reader = Reader::open("duly.db", world.vfs.name());
+  REQUIRE(reader);
+  const auto rows = (*reader)->audit(0, 10);
+  REQUIRE(rows);
+  std::string text;
+  for (const Reader::AuditRow& row : *rows)
+    text += row.who + " " + row.what + (row.request.empty() ? "" : " " + row.request) + "; ";
+  CHECK(text ==
+        "server keys.reload; root server.simulate-crash; bob command.cancel req-2; ann "
+        "command.reschedule req-1; ");
+  CHECK(rows->at(2).subject == format_command_id(id));
+}
+
+TEST_CASE("the record is bounded: the oldest rows give way, few at a time") {
+  EngineWorld world;
+  for (int i = 0; i < 50; ++i) world.store->append_audit(i, "ann", "queue.pause", "q", "");
+  REQUIRE(world.store->commit());
+  CHECK(world.store->prune_audit(50, 10) == 0);
+  CHECK(world.store->prune_audit(20, 10) == 10);
+  CHECK(world.store->prune_audit(20, 100) == 20);
+  CHECK(world.store->prune_audit(20, 100) == 0);
+  REQUIRE(world.store->commit());
+  const auto reader = Reader::open("duly.db", world.vfs.name());
+  REQUIRE(reader);
+  CHECK((*reader)->audit(0, 100)->size() == 20);
+  CHECK((*reader)->audit(0, 1)->front().sequence == 50);
 }
 
 TEST_CASE("a batch that changes nothing tells nothing") {
