@@ -94,7 +94,9 @@ TEST_CASE("what is done by hand is on record with who and which request, in its 
   world.ask(CancelCommand{0, Actor("bob", "req-2"), id});
   world.ask(CancelCommand{0, Actor("eve", "req-3"), id});  // it is cancelled already: nothing is done
   world.ask(RecordAct{0, Actor("root"), "server.simulate-crash", "server", "kill at now"});
-  world.run({RecordAct{0, "server", "keys.reload", "keys", "3 keys"}});
+  REQUIRE(world.run({RecordAct{0, "server", "keys.reload", "keys", "3 keys"}}));
+  world.engine.reset();
+  world.store.reset();  // this disk takes one connection at a time
   const auto reader = Reader::open("duly.db", world.vfs.name());
   REQUIRE(reader);
   const auto rows = (*reader)->audit(0, 10);
@@ -106,21 +108,6 @@ TEST_CASE("what is done by hand is on record with who and which request, in its 
         "server keys.reload; root server.simulate-crash; bob command.cancel req-2; ann "
         "command.reschedule req-1; ");
   CHECK(rows->at(2).subject == format_command_id(id));
-}
-
-TEST_CASE("the record is bounded: the oldest rows give way, few at a time") {
-  EngineWorld world;
-  for (int i = 0; i < 50; ++i) world.store->append_audit(i, "ann", "queue.pause", "q", "");
-  REQUIRE(world.store->commit());
-  CHECK(world.store->prune_audit(50, 10) == 0);
-  CHECK(world.store->prune_audit(20, 10) == 10);
-  CHECK(world.store->prune_audit(20, 100) == 20);
-  CHECK(world.store->prune_audit(20, 100) == 0);
-  REQUIRE(world.store->commit());
-  const auto reader = Reader::open("duly.db", world.vfs.name());
-  REQUIRE(reader);
-  CHECK((*reader)->audit(0, 100)->size() == 20);
-  CHECK((*reader)->audit(0, 1)->front().sequence == 50);
 }
 
 TEST_CASE("a batch that changes nothing tells nothing") {
