@@ -13,7 +13,7 @@ namespace {
 using duly::OptionKind;
 
 // Known by name, so that whoever relies on one is told and not left open.
-constexpr const char* kLater[] = {"agent-token-file", "tls-cert", "tls-key", "tls-client-ca"};
+constexpr const char* kLater[] = {"tls-cert", "tls-key", "tls-client-ca"};
 
 duly::OptionSpec choice(const char* flag, std::vector<std::string> words, const char* help,
                         const char* value_name) {
@@ -41,6 +41,8 @@ duly::OptionTable table() {
        "most commands of one queue that wait unstarted in the broker", "N", 1, 10'000'000},
       {"api-keys", OptionKind::text, "",
        "who may ask the HTTP API: lines of name role sha256-of-key; read again on SIGHUP", "FILE"},
+      {"agent-token-file", OptionKind::text, "",
+       "what agents must say to be let in, one token a line; read again on SIGHUP", "FILE"},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"insecure", OptionKind::toggle, "false", "allow addresses beyond loopback without authentication"},
       choice("clock", {"system", "virtual"}, "virtual: for tests, moved by POST /v1/clock/advance only",
@@ -82,6 +84,13 @@ duly::HostPort address(const duly::Options& options, const char* flag, const std
   return *parsed;
 }
 
+// Empty = not given.  One that is given and empty would leave open what was to be shut.
+std::string file_of(const duly::Options& options, const char* flag) {
+  const std::string& path = options.text(flag);
+  if (options.given(flag) && path.empty()) leave(2, options.source(flag) + " names no file");
+  return path;
+}
+
 std::optional<std::int64_t> clock_start(const duly::Options& options) {
   if (options.text("clock") != "virtual") {
     if (options.given("clock-start")) leave(2, options.source("clock-start") + " needs --clock virtual");
@@ -98,11 +107,10 @@ duly::ServerConfig configuration(const duly::Options& options) {
     if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
   }
   duly::ServerConfig config;
-  config.api_keys = options.text("api-keys");
-  if (options.given("api-keys") && config.api_keys.empty())
-    leave(2, options.source("api-keys") + " names no file");
+  config.api_keys = file_of(options, "api-keys");
+  config.agent_tokens = file_of(options, "agent-token-file");
   config.http = address(options, "http", config.api_keys.empty() ? "there are no --api-keys" : "");
-  config.link = address(options, "link", "this version has no authentication of agents");
+  config.link = address(options, "link", config.agent_tokens.empty() ? "there is no --agent-token-file" : "");
   config.data = options.text("data");
   config.rabbit.url = options.text("amqp");
   config.rabbit.ca_file = options.text("amqp-ca");
@@ -143,7 +151,8 @@ int main(int argc, char** argv) {
   const auto reload = [&] {
     if (server) server->reload();
   };
-  // Without keys there is nothing to read again, and SIGHUP ends the process as ever.
+  // With nothing to read again SIGHUP ends the process as ever.
+  const bool reads = !config.api_keys.empty() || !config.agent_tokens.empty();
   const duly::Signals signals(
       loop, drain, config.api_keys.empty() ? duly::Signals::Callback() : duly::Signals::Callback(reload));
   auto started = duly::Server::start(loop, std::move(config));

@@ -6,6 +6,7 @@
 #include <random>
 #include <utility>
 
+#include "common/app/token_file.h"
 #include "common/base/log.h"
 #include "control-server/app/key_files.h"
 
@@ -38,11 +39,7 @@ Result<std::unique_ptr<Server>> Server::start(AsioLoop& loop, ServerConfig confi
 }
 
 Status Server::open() {
-  if (!config_.api_keys.empty()) {
-    auto keys = read_api_keys(config_.api_keys);
-    if (!keys) return Error{keys.error().code, "--api-keys " + keys.error().what};
-    doorkeeper_.use(std::move(*keys));
-  }
+  if (const Status keys = read_keys(); !keys) return keys;
   auto folder = DataFolder::open(config_.data);
   if (!folder) return folder.error();
   folder_ = std::move(*folder);
@@ -132,6 +129,7 @@ Status Server::listen_for_http() {
 
 // The store is still this thread's: the engine's begins at the end.
 Status Server::listen() {
+  if (const Status tokens = read_tokens(); !tokens) return tokens;
   make_api();
   if (const Status http = listen_for_http(); !http) return http;
   auto listener =
@@ -242,18 +240,36 @@ void Server::listen_for_links() {
   }
 }
 
-void Server::reload() {
-  if (config_.api_keys.empty()) return;
+// ---- who is let in
+// ------------------------------------------------------------------------------------------------
+
+Status Server::read_keys() {
+  if (config_.api_keys.empty()) return ok_status();
   auto keys = read_api_keys(config_.api_keys);
-  if (!keys) {
-    return log(LogLevel::error, "server", "API keys not read again; those before go on",
-               {{"error", keys.error().what}});
-  }
-  const auto count = static_cast<std::int64_t>(keys->size());
+  if (!keys) return Error{keys.error().code, "--api-keys " + keys.error().what};
+  log(LogLevel::info, "server", "API keys read", {{"keys", static_cast<std::int64_t>(keys->size())}});
   doorkeeper_.use(std::move(*keys));
-  desk_->tell(RecordAct{0, "server", "keys.reload", config_.api_keys, std::to_string(count) + " keys"});
-  events_->end_all();  // who may still listen comes back and resumes
-  log(LogLevel::info, "server", "API keys read again", {{"keys", count}});
+  return ok_status();
+}
+
+Status Server::read_tokens() {
+  if (config_.agent_tokens.empty()) return ok_status();
+  const auto tokens = read_token_file(config_.agent_tokens);
+  if (!tokens) return Error{tokens.error().code, "--agent-token-file " + tokens.error().what};
+  log(LogLevel::info, "server", "agent tokens read", {{"tokens", static_cast<std::int64_t>(tokens->size())}});
+  links_->require_tokens(*tokens);
+  return ok_status();
+}
+
+void Server::reload() {
+  const Status keys = read_keys();
+  const Status tokens = read_tokens();
+  std::string wrong = keys ? "" : keys.error().what;
+  if (!tokens) wrong += (wrong.empty() ? "" : "; ") + tokens.error().what;
+  if (!wrong.empty())
+    log(LogLevel::error, "server", "not read again; what was there before goes on", {{"error", wrong}});
+  desk_->tell(RecordAct{0, "server", "keys.reload", "", wrong});
+  if (keys) events_->end_all();  // who may still listen comes back and resumes
 }
 
 // ---- leaving

@@ -33,8 +33,9 @@ struct ServerConfig {
   bool shards_given = false;
   EngineConfig engine;
   bool fault_injection = false;
-  bool any_host = false;  // answer for every Host header
-  std::string api_keys;   // file of them; empty = everybody may do everything
+  bool any_host = false;     // answer for every Host header
+  std::string api_keys;      // file of them; empty = everybody may do everything
+  std::string agent_tokens;  // file of them; empty = every agent is let in
   Duration drain = seconds{10};
   std::optional<std::int64_t> clock_start_ms;  // a virtual clock begins there; nothing = the machine's clock
 };
@@ -49,12 +50,15 @@ class Server {
 
   // Takes no new work, finishes what it has, then stops the loop.
   void drain();
-  // Reads the file of API keys again.  One that is wrong is refused whole: the keys stay as they were.
+  // Reads the files of API keys and agent tokens again.  One that is wrong is refused whole: what it held
+  // before goes on.
   void reload();
 
  private:
   Server(AsioLoop& loop, ServerConfig config);
   Status open();
+  Status read_keys();
+  Status read_tokens();
   Status listen();
   Status listen_for_http();
   void make_api();

@@ -88,13 +88,13 @@ class Keys(TestCase):
         self.start()
         old = dict(self.keys)
         self.write("read", "admin", more="somebody boss " + "0" * 64)
-        self.reload("API keys not read again")
+        self.reload("not read again")
         self.assertIn("line 4: 'boss' is not a role", self.cluster.server.log())
         self.assertEqual((self.status(old["read"]), self.status(self.keys["read"])), (200, 401))
         self.write("read", "admin")
         with Stream(self.cluster.http_port, headers={"Authorization": "Bearer " + old["read"]}) as stream:
             stream.listening()
-            self.reload("API keys read again")
+            self.reload("API keys read")
             self.wait("open streams end", lambda: stream.ended)
             with Stream(self.cluster.http_port, stream.last_id, headers={"Authorization": "Bearer " + old["read"]}) as shut:
                 self.assertEqual(shut.status, 401)
@@ -104,7 +104,7 @@ class Keys(TestCase):
         self.assertEqual([self.status(old[role]) for role in ROLES], [401] * 4)
         self.assertEqual(self.status(self.keys["read"]), 200)
         os.remove(self.file)
-        self.reload("API keys not read again")
+        self.reload("not read again")
         self.assertEqual(self.status(self.keys["read"]), 200)
         self.assertTrue(self.cluster.server.running())
 
@@ -132,6 +132,64 @@ class Keys(TestCase):
         self.assertEqual(refused.returncode, 1)
         self.assertIn("needs the role submit", refused.stderr)
         self.assertEqual(duly("", "list").returncode, 1)
+
+
+class AgentTokens(TestCase):
+    OLD, NEW = "old-token-0123456789", "new-token-0123456789"
+
+    def setUp(self):
+        self.cluster = self.new_cluster()
+
+    def file(self, name, *tokens):
+        path = os.path.join(self.cluster.folder, name)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as text:
+            text.write("\n".join(["# tokens of a test", *tokens, ""]))
+        return path
+
+    def live(self, name):
+        agent = self.cluster.api.agent(name)
+        return agent is not None and agent["state"] == "live"
+
+    def refused(self, name):
+        self.wait(name + " is refused", lambda: "refused by the server" in self.cluster.agents[name].log())
+        self.assertFalse(self.live(name))
+
+    def test_only_agents_with_a_token_are_let_in(self):
+        tokens = self.file("server-tokens", self.OLD)
+        self.cluster.start_server("--agent-token-file", tokens)
+        self.cluster.start_agent("none")
+        self.cluster.start_agent("wrong", "--agent-token-file", self.file("wrong", self.NEW))
+        self.cluster.start_agent("right", "--agent-token-file", self.file("right", self.OLD))
+        self.wait("it is let in", lambda: self.live("right"))
+        self.refused("none")
+        self.refused("wrong")
+        self.cluster.api.ended(self.cluster.api.submit()["id"])
+        # A new token: the server takes both, then the agents say the new one, then the old one goes.
+        self.file("server-tokens", self.NEW, self.OLD)
+        self.cluster.server.signal(signal.SIGHUP)
+        self.wait("the other one is let in", lambda: self.live("wrong"))
+        self.file("server-tokens", self.NEW)
+        self.cluster.server.signal(signal.SIGHUP)
+        self.wait("read", lambda: self.cluster.server.log().count("agent tokens read") == 3)
+        self.assertTrue(self.live("right"))  # who is in stays in
+        self.cluster.agents["right"].kill()
+        self.cluster.start_agent("right", "--agent-token-file", self.file("right", self.OLD))
+        self.refused("right")
+        for process in (self.cluster.server, *self.cluster.agents.values()):
+            self.assertNotIn("-token-0123456789", process.log())
+
+    def test_the_link_is_open_to_others_only_with_tokens(self):
+        tokens = self.file("tokens", self.OLD)
+        everywhere = functools.partial(self.cluster.server_arguments, link=f"0.0.0.0:{self.cluster.link_port}")
+        self.cluster.server_arguments = everywhere
+        self.cluster.start_server("--agent-token-file", tokens)
+        self.cluster.start_agent("a-1", "--agent-token-file", tokens)
+        self.wait("it is let in", lambda: self.live("a-1"))
+        os.chmod(tokens, 0o644)
+        for program_name, flags in (("duly-server", self.cluster.server_arguments()), ("duly-agent", [])):
+            done = run_once(program_name, *flags, "--agent-token-file", tokens)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("others may read", done.stderr)
 
 
 class Starts(TestCase):
