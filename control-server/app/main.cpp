@@ -153,8 +153,8 @@ int main(int argc, char** argv) {
   };
   // With nothing to read again SIGHUP ends the process as ever.
   const bool reads = !config.api_keys.empty() || !config.agent_tokens.empty();
-  const duly::Signals signals(
-      loop, drain, config.api_keys.empty() ? duly::Signals::Callback() : duly::Signals::Callback(reload));
+  const duly::Signals signals(loop, drain,
+                              reads ? duly::Signals::Callback(reload) : duly::Signals::Callback());
   auto started = duly::Server::start(loop, std::move(config));
   if (!started) leave(1, started.error().what);
   server = std::move(*started);
