@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/ids.h"
 #include "control-server/api/json_text.h"
 
 namespace duly {
@@ -13,7 +14,9 @@ namespace {
 // Work of one turn of the loop, about a millisecond: a change that is passed over counts 1.
 constexpr int kTurn = 8192;
 constexpr int kFrame = 32;  // one that is told, with the look for its workflow
-constexpr milliseconds kBetweenTurns{1};
+// After a whole turn, and in proportion after less: others have the larger part of the thread.
+constexpr Duration kRest = milliseconds{2};
+constexpr std::size_t kSeen = 8192;
 constexpr std::string_view kRetry = "retry: 1000\n";
 
 constexpr std::string_view kUnknownId = "unknown_id";  // of another process: the server was restarted
@@ -28,7 +31,8 @@ EventHub::EventHub(Loop& loop, std::string generation, std::function<CommandId(C
       generation_(std::move(generation)),
       workflow_of_(std::move(workflow_of)),
       limits_(limits),
-      ring_(limits.kept) {}
+      ring_(limits.kept),
+      seen_(kSeen) {}
 
 void EventHub::learn(const NumberedNames& names) {
   for (const auto& [number, text] : names) names_[number] = text;
@@ -38,7 +42,7 @@ void EventHub::publish(const StateChanges& changes) {
   learn(changes.names);
   if (!changes.whole) ring_.lose();
   for (const StateChange& change : changes.items) ring_.add(change);
-  if (!listeners_.empty()) schedule(Duration{0});
+  if (!listeners_.empty()) schedule();
 }
 
 // ---- listeners
@@ -57,7 +61,7 @@ void EventHub::listen(EventFilter filter, const std::string& last_event_id,
     const auto at = listeners_.find(number);
     if (at == listeners_.end()) return;
     at->second.ready = true;
-    if (has_work(at->second)) schedule(Duration{0});
+    if (has_work(at->second)) schedule();
   };
   stream->closed = [this, number] { listeners_.erase(number); };
   if (std::exchange(beating_, true)) return;
@@ -104,12 +108,12 @@ bool EventHub::wants(const EventFilter& filter, const StateChange& change) const
 // ---- telling
 // -------------------------------------------------------------------------------------------------
 
-void EventHub::schedule(Duration pause) {
+void EventHub::schedule() {
   if (std::exchange(pumping_, true)) return;
   const auto task = [this, alive = std::weak_ptr<bool>(alive_)] {
     if (!alive.expired()) pump();
   };
-  pause == Duration{0} ? loop_.post(task) : loop_.at(loop_.now() + pause, task);
+  rest_until_ <= loop_.now() ? loop_.post(task) : loop_.at(rest_until_, task);
 }
 
 // Each in its turn, beginning behind the one that was served last.
@@ -123,10 +127,11 @@ void EventHub::pump() {
     if (at->second.ready && has_work(at->second)) serve(at->second, budget);
     ++at;
   }
+  rest_until_ = loop_.now() + kRest * (kTurn - budget) / kTurn;
   const bool more = std::any_of(listeners_.begin(), listeners_.end(), [this](const auto& entry) {
     return entry.second.ready && has_work(entry.second);
   });
-  if (more) schedule(kBetweenTurns);
+  if (more) schedule();
 }
 
 void EventHub::serve(Listener& listener, int& budget) {
@@ -180,6 +185,17 @@ const std::string& EventHub::name(std::int32_t number) const {
   return at == names_.end() ? kUnknown : at->second;
 }
 
+// Of a command that never changes, and the same commands are spoken of again and again.
+CommandId EventHub::workflow_of(CommandId id) const {
+  if (!workflow_of_) return CommandId{};
+  auto& [known, workflow] = seen_[mix(static_cast<std::uint64_t>(id.value)) % kSeen];
+  if (known != id) {
+    known = id;
+    workflow = workflow_of_(id);
+  }
+  return workflow;
+}
+
 void EventHub::append_id(std::string& out, std::uint64_t number) const {
   out.append("id: ").append(generation_).append("-").append(std::to_string(number)).append("\n");
 }
@@ -202,7 +218,7 @@ void EventHub::append_change(std::string& out, std::uint64_t number, const State
   object.number("attempt", change.attempt);
   object.instant("at", change.at_ms);
   if (change.reason != DeadReason::none) object.text("reason", name_of(change.reason));
-  const CommandId workflow = workflow_of_ ? workflow_of_(change.id) : CommandId{};
+  const CommandId workflow = workflow_of(change.id);
   if (workflow.value != 0) object.text("workflow_id", format_workflow_id(workflow));
   object.end();
   out += "\n\n";

@@ -17,6 +17,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "common/model/limits.h"
 #include "common/runtime/loop.h"
@@ -75,7 +77,7 @@ class EventHub {
   void resume(Listener& listener, std::string_view last_event_id) const;
   [[nodiscard]] bool has_work(const Listener& listener) const;
   [[nodiscard]] bool wants(const EventFilter& filter, const StateChange& change) const;
-  void schedule(Duration pause);
+  void schedule();
   void pump();
   void serve(Listener& listener, int& budget);
   void beat();
@@ -83,17 +85,21 @@ class EventHub {
   void append_reset(std::string& out, std::uint64_t number, std::string_view why) const;
   void append_change(std::string& out, std::uint64_t number, const StateChange& change) const;
   [[nodiscard]] const std::string& name(std::int32_t number) const;
+  [[nodiscard]] CommandId workflow_of(CommandId id) const;
 
   Loop& loop_;
   const std::string generation_;
   const std::function<CommandId(CommandId)> workflow_of_;
   const EventLimits limits_;
   EventRing ring_;
+  mutable std::vector<std::pair<CommandId, CommandId>>
+      seen_;  // command and workflow, by a hash of the former
   std::unordered_map<std::int32_t, std::string> names_;
   std::map<std::uint64_t, Listener> listeners_;
   std::uint64_t last_listener_ = 0;
   std::uint64_t last_served_ = 0;
-  bool pumping_ = false;  // a task is on its way
+  bool pumping_ = false;   // a task is on its way
+  MonoTime rest_until_{};  // no turn before
   bool beating_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
