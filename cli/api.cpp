@@ -96,6 +96,7 @@ Result<Answer> Api::send(const Request& request) {
   answer.status = got->status;
   answer.text = got->body;
   answer.retry_after = retry_after(*got);
+  answer.next_cursor = got->get_header_value("Duly-Next-Cursor");
   if (auto body = parse_json(answer.text, kAnswerDepth)) answer.body = std::move(*body);
   return answer;
 }

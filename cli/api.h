@@ -19,9 +19,10 @@ namespace duly::cli {
 
 struct Answer {
   int status = 0;
-  std::string text;        // the body as it came
-  Json body;               // null when it is not JSON
-  seconds retry_after{1};  // of 429 and 503
+  std::string text;              // the body as it came
+  Json body;                     // null when it is not JSON
+  seconds retry_after{1};        // of 429 and 503
+  std::string next_cursor = {};  // of an export; empty = the end
 
   [[nodiscard]] bool good() const { return status >= 200 && status < 300; }
   // Worth asking again: the server says it did not apply the request and may later.

@@ -9,7 +9,7 @@ namespace duly::cli {
 namespace {
 
 constexpr std::size_t kCrontabBytes = 1U << 20;
-constexpr int kTries = 10;  // of one schedule, while the server is away or busy
+constexpr int kScheduleTries = 10;  // of one schedule, while the server is away or busy
 
 struct ImportFlags {
   std::string file = "-";
@@ -74,7 +74,7 @@ class Importer {
       if (answer && answer->status == 409) return compare(api, entry, *answer);
       // Asking again does no harm: one that was created after all is found to be the same.
       const bool again = answer ? answer->busy() : answer.error().code != Errc::invalid;
-      if (!again || tries >= kTries) {
+      if (!again || tries >= kScheduleTries) {
         failed_ = true;
         away_ = !answer;
         return answer ? problem_text(*answer) : answer.error().what;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kLinesPerBatch = 1000;
 constexpr std::size_t kBytesPerBatch = 4U << 20;
-constexpr int kTries = 60;  // of one batch, while the server is away or busy
+constexpr int kBatchTries = 60;  // of one batch, while the server is away or busy
 static_assert(kLinesPerBatch <= limits::kBatchCommands && kBytesPerBatch < limits::kHttpBatchBytes);
 
 struct Batch {
@@ -102,7 +102,7 @@ class Loader {
       const bool again = answer ? answer->busy()
                                 : answer.error().code == Errc::unavailable ||
                                       (answer.error().code == Errc::in_doubt && batch.keyed);
-      if (!again || tries >= kTries)
+      if (!again || tries >= kBatchTries)
         return answer ? refused(*answer, batch) : unanswered(answer.error(), batch);
       pause_for(answer ? answer->retry_after : seconds{1});
     }

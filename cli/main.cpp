@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
   add_show(app, session);
   add_change(app, session);
   add_load(app, session);
+  add_export(app, session);
   add_cluster(app, session);
   add_schedules(app, session);
   add_workflows(app, session);

@@ -11,8 +11,6 @@
 namespace duly::cli {
 namespace {
 
-constexpr seconds kAwayPause{1};
-
 std::optional<State> state_of(const Json& body) {
   const auto at = body.is_object() ? body.find("state") : body.end();
   if (at == body.end() || !at->is_string()) return std::nullopt;

@@ -25,6 +25,9 @@ inline std::string command_path(const std::string& id) { return "/v1/commands/" 
 bool has_ended(const Json& body);
 bool has_succeeded(const Json& body);
 
+// Between two questions while the server is away.
+inline constexpr seconds kAwayPause{1};
+
 // Whether asking the same again later may bring a better answer; not whether the request was applied.
 bool worth_another_try(const Result<Answer>& answer);
 

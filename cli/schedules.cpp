@@ -29,7 +29,7 @@ CLI::App* add_named(CLI::App* schedules, const std::string& verb, const std::str
   return command;
 }
 
-void add_list(CLI::App* schedules, Session& session) {
+void add_schedule_list(CLI::App* schedules, Session& session) {
   const auto list = [&session](Api& api) {
     return show_list(session, api, "/v1/schedules", schedule_columns());
   };
@@ -73,7 +73,7 @@ void add_next(CLI::App* schedules, Session& session, const Name& name) {
 void add_schedules(CLI::App& app, Session& session) {
   CLI::App* schedules = app.add_subcommand("schedules", "Show and change the schedules; import a crontab");
   const auto name = std::make_shared<std::string>();
-  add_list(schedules, session);
+  add_schedule_list(schedules, session);
   run_on(add_named(schedules, "get", "Show one in full", name), session,
          [name, &session](Api& api) { return show_object(session, api.get(schedule_path(name))); });
   add_create(schedules, session);

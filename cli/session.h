@@ -27,6 +27,7 @@ void add_submit(CLI::App& app, Session& session);
 void add_show(CLI::App& app, Session& session);     // list, get, watch
 void add_change(CLI::App& app, Session& session);   // cancel, retry
 void add_load(CLI::App& app, Session& session);     // load
+void add_export(CLI::App& app, Session& session);   // export
 void add_cluster(CLI::App& app, Session& session);  // agents, shards, queues, stats, crash, drain, resume
 void add_schedules(CLI::App& app, Session& session);
 void add_workflows(CLI::App& app, Session& session);

@@ -14,7 +14,6 @@
 namespace duly::cli {
 namespace {
 
-constexpr seconds kAwayPause{1};
 constexpr std::size_t kUsualWidth = 80;
 
 bool can_draw() {

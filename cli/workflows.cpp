@@ -47,7 +47,7 @@ void print_workflow(const Json& body) {
   table.flush(stdout);
 }
 
-struct SubmitFlags {
+struct WorkflowFlags {
   std::string file = "-";
   std::string idempotency_key;
   bool watch = false;
@@ -62,7 +62,7 @@ int follow(const Session& session, Api& api, const Answer& accepted) {
   return watch_workflow(session, api, id->get<std::string>());
 }
 
-int submit(const Session& session, const SubmitFlags& flags, Api& api) {
+int submit_workflow(const Session& session, const WorkflowFlags& flags, Api& api) {
   const auto body = read_input(flags.file, limits::kHttpBatchBytes);
   if (!body) return report(body.error());
   Request request{.method = "POST", .path = "/v1/workflows", .body = *body};
@@ -73,16 +73,16 @@ int submit(const Session& session, const SubmitFlags& flags, Api& api) {
 }
 
 void add_submit(CLI::App* workflows, Session& session) {
-  const auto flags = std::make_shared<SubmitFlags>();
+  const auto flags = std::make_shared<WorkflowFlags>();
   CLI::App* command = workflows->add_subcommand("submit", "Submit a workflow from its JSON");
   command->add_option("FILE", flags->file, "file, or - for standard input")->required();
   command->add_option("--idempotency-key", flags->idempotency_key,
                       "the same key again makes no second workflow");
   command->add_flag("--watch", flags->watch, "then follow it until it has ended");
-  run_on(command, session, [flags, &session](Api& api) { return submit(session, *flags, api); });
+  run_on(command, session, [flags, &session](Api& api) { return submit_workflow(session, *flags, api); });
 }
 
-void add_list(CLI::App* workflows, Session& session) {
+void add_workflow_list(CLI::App* workflows, Session& session) {
   const auto state = std::make_shared<std::string>();
   const auto pages = std::make_shared<PageFlags>();
   const auto list = [state, pages, &session](Api& api) {
@@ -113,7 +113,7 @@ void add_workflows(CLI::App& app, Session& session) {
   CLI::App* workflows = app.add_subcommand("workflows", "Submit, show and change workflows");
   const auto id = std::make_shared<std::string>();
   add_submit(workflows, session);
-  add_list(workflows, session);
+  add_workflow_list(workflows, session);
   run_on(add_identified(workflows, "get", "Show one with its commands", id), session,
          [id, &session](Api& api) { return show(session, api.get(workflow_path(*id)), print_workflow); });
   run_on(add_identified(workflows, "watch",

@@ -13,6 +13,7 @@
 #include "agent/handlers/worker_pool.h"
 #include "agent/link/agent_node.h"
 #include "common/amqp/rabbit_broker.h"
+#include "common/app/common_options.h"
 #include "common/app/crash.h"
 #include "common/app/host_port.h"
 #include "common/app/options.h"
@@ -34,17 +35,6 @@ OptionTable table() {
   t.summary = "an agent of Duly: publishes the due commands of its shards, and executes commands";
   t.options = {
       {"link", OptionKind::list, "127.0.0.1:7070", "control servers, tried in turn", "HOST:PORT,..."},
-      {"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS",
-       "URL"},
-      {"amqp-ca", OptionKind::text, "", "amqps: who may have signed the broker's certificate", "FILE"},
-      {"queue-type",
-       OptionKind::text,
-       "quorum",
-       "of the queues that are declared",
-       "TYPE",
-       INT64_MIN,
-       INT64_MAX,
-       {"quorum", "classic"}},
       {"name", OptionKind::text, "", "unique among live agents (default: host name and random letters)",
        "NAME"},
       {"roles",
@@ -65,25 +55,11 @@ OptionTable table() {
        "what to say to the server to be let in: the first line of it", "FILE"},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
-      {"log-format",
-       OptionKind::text,
-       "text",
-       "of the log lines on standard error",
-       "FORMAT",
-       INT64_MIN,
-       INT64_MAX,
-       {"text", "json"}},
-      {"log-level",
-       OptionKind::text,
-       "info",
-       "least level that is logged",
-       "LEVEL",
-       INT64_MIN,
-       INT64_MAX,
-       {"debug", "info", "warn", "error"}},
       {"allow-http", OptionKind::repeated, "", "not in this version", "PREFIX"},
       {"metrics", OptionKind::text, "", "not in this version", "HOST:PORT"},
   };
+  add_options(t, broker_options());
+  add_options(t, log_options());
   return t;
 }
 
@@ -140,15 +116,6 @@ AgentConfig configuration(const Options& options) {
     config.token = tokens->front();
   }
   return config;
-}
-
-void configure_logging(const Options& options) {
-  static constexpr const char* kNames[] = {"debug", "info", "warn", "error"};
-  auto level = LogLevel::info;
-  for (int i = 0; i < 4; ++i) {
-    if (options.text("log-level") == kNames[i]) level = static_cast<LogLevel>(i);
-  }
-  configure_log(options.text("log-format") == "json" ? LogFormat::json : LogFormat::text, level);
 }
 
 RabbitConfig rabbit_configuration(const Options& options, const std::string& name) {

@@ -12,7 +12,7 @@ namespace {
 constexpr amqp_channel_t kConsumeChannel = 1;
 constexpr amqp_channel_t kLookChannel =
     2;  // looking at a queue that is not there closes its channel, and no other
-constexpr std::size_t kFramesPerTurn = 1024;
+constexpr std::size_t kReadFramesPerTurn = 1024;
 constexpr int kLargestPrefetch = 65'535;
 
 }  // namespace
@@ -104,7 +104,7 @@ MonoTime RabbitConsumer::idle() {
 
 Status RabbitConsumer::read_all(RabbitConnection& connection) {
   amqp_frame_t frame;
-  for (std::size_t i = 0; i < kFramesPerTurn; ++i) {
+  for (std::size_t i = 0; i < kReadFramesPerTurn; ++i) {
     const auto read = connection.read(frame);
     if (read == RabbitConnection::Read::nothing) break;
     if (read == RabbitConnection::Read::lost) return Error{Errc::unavailable, connection.what_was_lost()};

@@ -12,7 +12,7 @@ namespace {
 
 constexpr amqp_channel_t kPublishChannel = 1;
 constexpr amqp_channel_t kDeclareChannel = 2;  // a refused declaration closes its channel, and no other
-constexpr std::size_t kFramesPerTurn = 4096;
+constexpr std::size_t kConfirmFramesPerTurn = 4096;
 
 }  // namespace
 
@@ -99,7 +99,7 @@ void RabbitPublisher::lost() {
 
 Status RabbitPublisher::read_all(RabbitConnection& connection) {
   amqp_frame_t frame;
-  for (std::size_t i = 0; i < kFramesPerTurn; ++i) {
+  for (std::size_t i = 0; i < kConfirmFramesPerTurn; ++i) {
     const auto read = connection.read(frame);
     if (read == RabbitConnection::Read::nothing) break;
     if (read == RabbitConnection::Read::lost) return Error{Errc::unavailable, connection.what_was_lost()};

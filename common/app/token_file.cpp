@@ -19,7 +19,7 @@ bool usable(const std::string& token) {
          std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7F; });
 }
 
-std::string trimmed(const std::string& line) {
+std::string bare(const std::string& line) {
   constexpr const char* kBlank = " \t\r";
   const std::size_t begin = line.find_first_not_of(kBlank);
   if (begin == std::string::npos) return {};
@@ -37,7 +37,7 @@ Result<std::vector<std::string>> read_token_file(const std::string& path) {
   std::vector<std::string> tokens;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
-    std::string token = trimmed(line);
+    std::string token = bare(line);
     if (token.empty() || token[0] == '#') continue;
     const std::string at = path + ": line " + std::to_string(number) + ": ";
     if (!usable(token)) return invalid(at + "a token must be 16 to 256 printable characters without blanks");

@@ -54,7 +54,8 @@ inline constexpr seconds kHttpHeaderTime{5};
 inline constexpr seconds kHttpBodyTime{30};
 inline constexpr seconds kHttpIdleTime{30};
 inline constexpr int kPageItems = 1000;
-inline constexpr int kPageScanRows = 20'000;  // rows one list request looks at
+inline constexpr int kPageScanRows = 20'000;           // rows one list request looks at
+inline constexpr std::size_t kExportBytes = 8U << 20;  // of one answer, but for its last command
 
 // --- the link
 // -------------------------------------------------------------------------------------------------
@@ -96,7 +97,15 @@ inline constexpr int kOperationLooks = 2000;  // … of so many looked at
 inline constexpr milliseconds kOperationPause{5};
 inline constexpr std::size_t kOperationsRunning = 16;
 inline constexpr std::size_t kOperationsKept = 200;
-inline constexpr std::size_t kOperationIds = 1000;  // named by one filter
+inline constexpr std::size_t kOperationIds = 1000;                     // named by one filter
+inline constexpr std::int64_t kKeepLeastMs = 60'000;                   // ended commands are kept at least …
+inline constexpr std::int64_t kKeepMostMs = 100LL * 366 * 86'400'000;  // … and at most, unless for ever
+inline constexpr std::size_t kKeepRules = 100;
+inline constexpr int kRemovalRows = 100;    // ended commands removed in one step …
+inline constexpr int kRemovalLooks = 2000;  // … of so many looked at
+inline constexpr std::int64_t kRemovalBytes = 1 << 20;
+inline constexpr milliseconds kRemovalPause{5};
+inline constexpr milliseconds kRemovalRest{500};  // when there was nothing more to remove
 inline constexpr std::size_t kQueues = 1000;
 inline constexpr std::size_t kTypes = 10'000;
 inline constexpr std::int64_t kIdempotencyMs = 7LL * 86'400'000;

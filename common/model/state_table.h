@@ -101,6 +101,9 @@ constexpr bool is_end(State state) {
          state == State::expired || state == State::delivered;
 }
 
+// What a command that depends on this one waits for.
+constexpr bool is_success(State state) { return state == State::succeeded || state == State::delivered; }
+
 constexpr bool edges_are_unique() {
   for (std::size_t i = 0; i < kEdges.size(); ++i) {
     for (std::size_t j = i + 1; j < kEdges.size(); ++j) {

@@ -14,6 +14,9 @@
 
 namespace duly {
 
+// Clocks differ from UTC by less than this: RFC 9636 section 3.2.
+constexpr std::int64_t kMostOffsetS = 26LL * 3600;
+
 // From `at_s` (seconds since 1970, UTC) on, clocks are `offset_s` ahead of UTC.
 struct ZoneChange {
   std::int64_t at_s = 0;

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 44;
 constexpr std::size_t kMostEntries = 100'000;
-constexpr std::int64_t kMostOffsetS = 26LL * 3600;  // RFC 9636 section 3.2 asks for less than this
 
 std::uint64_t big_endian(std::string_view bytes, std::size_t at, std::size_t width) {
   std::uint64_t value = 0;

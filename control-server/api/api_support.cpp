@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/model/limits.h"
 #include "control-server/api/command_json.h"
+#include "control-server/api/json_text.h"
 
 namespace duly {
 
@@ -33,6 +34,20 @@ HttpResponse json_response(int status, std::string body) {
 void respond_to_change(const Api& api, const Respond& respond, HttpResponse response) {
   if (api.before_reply) api.before_reply();
   respond(std::move(response));
+}
+
+void answer_accepted(const Api& api, const Respond& respond, const std::string& collection,
+                     const std::string& id, bool replayed, HttpResponse shown) {
+  if (shown.status != 200) {
+    shown = HttpResponse{};
+    JsonObject object(shown.body);
+    object.text("id", id);
+    object.end();
+  }
+  shown.status = replayed ? 200 : 201;
+  shown.fields.emplace_back("Location", collection + id);
+  if (replayed) shown.fields.emplace_back("Idempotency-Replayed", "true");
+  respond_to_change(api, respond, std::move(shown));
 }
 
 namespace {

@@ -23,6 +23,11 @@ HttpResponse json_response(int status, std::string body);
 // Answers a request that changed something: the crash point lies between the commit and this.
 void respond_to_change(const Api& api, const Respond& respond, HttpResponse response);
 
+// Answers for something new under `collection` (its path): 201, 200 to a replay, with `shown`.  When that
+// cannot be read just now, with no more than the id: what was accepted is on disk, whatever happens here.
+void answer_accepted(const Api& api, const Respond& respond, const std::string& collection,
+                     const std::string& id, bool replayed, HttpResponse shown);
+
 // Asks the engine and passes on what it answers: a JsonBody or a Problem.
 void ask_and_pass_on(Api& api, const Respond& respond, const Desk::Make& make);
 // The same for a question that changes nothing.

@@ -14,7 +14,8 @@ enum class CursorKind : std::uint8_t {
   audit = 2,
   schedules = 3,
   schedule_versions = 4,
-  workflows = 5
+  workflows = 5,
+  exported = 6
 };
 
 std::string encode_cursor(CursorKind kind, std::int64_t position);

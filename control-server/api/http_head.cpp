@@ -23,10 +23,12 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+}  // namespace
+
 // Collects the head; a body is not Beast's business.
-class Collector final : public http::basic_parser<true> {
+class HeadCollector final : public http::basic_parser<true> {
  public:
-  Collector() {
+  HeadCollector() {
     header_limit(limits::kHttpHeaderBytes);
     body_limit(boost::none);
     eager(false);
@@ -62,6 +64,8 @@ class Collector final : public http::basic_parser<true> {
   bool version_ok = true;
 };
 
+namespace {
+
 const std::string* field_of(const std::vector<HttpField>& fields, std::string_view name) {
   for (const HttpField& f : fields) {
     if (f.name == name) return &f.value;
@@ -77,7 +81,7 @@ std::size_t count_of(const std::vector<HttpField>& fields, std::string_view name
 constexpr Refusal kNoTransferEncoding{411, "Transfer-Encoding is not accepted; send Content-Length"};
 
 // What went wrong in Beast, in the contract's terms.
-Refusal refusal_of(const error_code& error, const Collector& parser, std::string_view bytes) {
+Refusal refusal_of(const error_code& error, const HeadCollector& parser, std::string_view bytes) {
   if (error == http::error::bad_transfer_encoding ||
       field_of(parser.head.fields, "transfer-encoding") != nullptr) {
     return kNoTransferEncoding;
@@ -174,7 +178,7 @@ std::optional<Refusal> judge_expect(HttpHead& head) {
 }  // namespace
 
 struct HeadParser::Impl {
-  std::optional<Collector> parser;
+  std::optional<HeadCollector> parser;
   std::size_t taken = 0;  // bytes of the present head already consumed
 };
 
@@ -186,7 +190,7 @@ HeadParser::Step HeadParser::feed(std::string_view bytes) {
     impl_->parser.emplace();
     impl_->taken = 0;
   }
-  Collector& parser = *impl_->parser;
+  HeadCollector& parser = *impl_->parser;
   error_code error;
   Step step;
   step.consumed = parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);

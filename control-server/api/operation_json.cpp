@@ -10,7 +10,7 @@
 namespace duly {
 namespace {
 
-struct Reading {
+struct OperationReading {
   StartOperation& out;
   Complaints& complaints;
   int criteria = 0;
@@ -22,14 +22,15 @@ const std::string* text_of(const Json& value) {
   return value.is_string() ? &value.get_ref<const std::string&>() : nullptr;
 }
 
-void read_state(Reading& r, const Json& value) {
+void read_state(OperationReading& r, const Json& value) {
   const std::string* text = text_of(value);
   if (text != nullptr) r.match().state = state_named(*text);
   if (!r.match().state) r.complaints.add("/state", "must be a state of a command");
 }
 
 // A name of a type or queue.
-void read_name(Reading& r, const Json& value, std::string& out, const char* pointer, std::size_t most) {
+void read_name(OperationReading& r, const Json& value, std::string& out, const char* pointer,
+               std::size_t most) {
   const std::string* text = text_of(value);
   if (text != nullptr && is_plain_name(*text, most)) {
     out = *text;
@@ -37,14 +38,14 @@ void read_name(Reading& r, const Json& value, std::string& out, const char* poin
     r.complaints.add(pointer, "must be 1 to " + std::to_string(most) + " characters of [A-Za-z0-9._-]");
   }
 }
-void read_type(Reading& r, const Json& value) {
+void read_type(OperationReading& r, const Json& value) {
   read_name(r, value, r.match().type, "/type", limits::kTypeBytes);
 }
-void read_queue(Reading& r, const Json& value) {
+void read_queue(OperationReading& r, const Json& value) {
   read_name(r, value, r.match().queue, "/queue", limits::kQueueBytes);
 }
 
-void read_key(Reading& r, const Json& value) {
+void read_key(OperationReading& r, const Json& value) {
   const std::string* text = text_of(value);
   if (text != nullptr && is_valid_key(*text)) {
     r.match().key = *text;
@@ -53,7 +54,7 @@ void read_key(Reading& r, const Json& value) {
   }
 }
 
-void read_labels(Reading& r, const Json& value) {
+void read_labels(OperationReading& r, const Json& value) {
   if (!value.is_object() || value.empty() || value.size() > limits::kLabels)
     return r.complaints.add("/labels", "must be an object with 1 to 16 members");
   for (const auto& [name, wanted] : value.items()) {
@@ -68,19 +69,20 @@ void read_labels(Reading& r, const Json& value) {
   }
 }
 
-void read_instant(Reading& r, const Json& value, std::optional<std::int64_t>& out, const char* pointer) {
+void read_instant(OperationReading& r, const Json& value, std::optional<std::int64_t>& out,
+                  const char* pointer) {
   const std::string* text = text_of(value);
   if (text != nullptr) out = parse_instant(*text);
   if (!out) r.complaints.add(pointer, "must be an RFC 3339 instant");
 }
-void read_due_before(Reading& r, const Json& value) {
+void read_due_before(OperationReading& r, const Json& value) {
   read_instant(r, value, r.match().due_before_ms, "/due_before");
 }
-void read_due_after(Reading& r, const Json& value) {
+void read_due_after(OperationReading& r, const Json& value) {
   read_instant(r, value, r.match().due_after_ms, "/due_after");
 }
 
-void read_ids(Reading& r, const Json& value) {
+void read_ids(OperationReading& r, const Json& value) {
   if (!value.is_array() || value.empty() || value.size() > limits::kOperationIds)
     return r.complaints.add("/ids",
                             "must be 1 to " + std::to_string(limits::kOperationIds) + " ids of commands");
@@ -97,7 +99,7 @@ void read_ids(Reading& r, const Json& value) {
 
 struct Criterion {
   std::string_view name;
-  void (*read)(Reading&, const Json&);
+  void (*read)(OperationReading&, const Json&);
 };
 constexpr Criterion kCriteria[] = {{"state", &read_state},         {"type", &read_type},
                                    {"queue", &read_queue},         {"key", &read_key},
@@ -105,7 +107,7 @@ constexpr Criterion kCriteria[] = {{"state", &read_state},         {"type", &rea
                                    {"due_after", &read_due_after}, {"ids", &read_ids}};
 
 // A switch: absent is false.
-bool read_switch(Reading& r, const Json& body, const char* name) {
+bool read_switch(OperationReading& r, const Json& body, const char* name) {
   const auto field = body.find(name);
   if (field == body.end()) return false;
   if (field->is_boolean()) return field->get<bool>();
@@ -118,7 +120,7 @@ bool read_switch(Reading& r, const Json& body, const char* name) {
 StartOperation read_operation(const Json& body, OperationKind kind, Complaints& complaints) {
   StartOperation operation;
   operation.kind = kind;
-  Reading r{operation, complaints};
+  OperationReading r{operation, complaints};
   refuse_unknown(
       body, {"state", "type", "queue", "key", "labels", "due_before", "due_after", "ids", "all", "dry_run"},
       complaints);

@@ -8,6 +8,7 @@
 namespace duly {
 
 std::vector<Route> submit_routes(Api& api);
+std::vector<Route> export_routes(Api& api);  // before those of commands: its path looks like that of one
 std::vector<Route> commands_routes(Api& api);
 std::vector<Route> bulk_routes(Api& api);
 std::vector<Route> executors_routes(Api& api);

@@ -21,7 +21,7 @@ constexpr std::int64_t kMostCaughtUp = 1000;
 constexpr std::size_t kCronBytes = 256;
 constexpr std::size_t kZoneBytes = 64;
 
-struct Reading {
+struct ScheduleReading {
   ScheduleSpec& out;
   std::string_view raw;
   Complaints& complaints;
@@ -34,7 +34,7 @@ std::optional<std::int64_t> whole(const Json& value, std::int64_t least, std::in
   return value.get<std::int64_t>();
 }
 
-std::int64_t read_whole(Reading& r, const char* pointer, const Json& value, std::int64_t least,
+std::int64_t read_whole(ScheduleReading& r, const char* pointer, const Json& value, std::int64_t least,
                         std::int64_t most) {
   const auto number = whole(value, least, most);
   if (!number) {
@@ -44,7 +44,8 @@ std::int64_t read_whole(Reading& r, const char* pointer, const Json& value, std:
   return number.value_or(least);
 }
 
-void read_text(Reading& r, const char* pointer, const Json& value, std::size_t most, std::string& out) {
+void read_text(ScheduleReading& r, const char* pointer, const Json& value, std::size_t most,
+               std::string& out) {
   if (value.is_string() && !value.get_ref<const std::string&>().empty() &&
       value.get_ref<const std::string&>().size() <= most) {
     out = value.get<std::string>();
@@ -53,14 +54,14 @@ void read_text(Reading& r, const char* pointer, const Json& value, std::size_t m
   }
 }
 
-std::optional<std::int64_t> read_instant(Reading& r, const char* pointer, const Json& value) {
+std::optional<std::int64_t> read_instant(ScheduleReading& r, const char* pointer, const Json& value) {
   if (value.is_null()) return std::nullopt;
   const auto at = value.is_string() ? parse_instant(value.get_ref<const std::string&>()) : std::nullopt;
   if (!at) r.complaints.add(pointer, "must be an RFC 3339 instant");
   return at;
 }
 
-void read_name(Reading& r, const Json& value) {
+void read_name(ScheduleReading& r, const Json& value) {
   if (value.is_string() && is_plain_name(value.get_ref<const std::string&>(), limits::kTypeBytes)) {
     const auto& name = value.get_ref<const std::string&>();
     if (!r.out.name.empty() && r.out.name != name)
@@ -71,34 +72,38 @@ void read_name(Reading& r, const Json& value) {
   }
 }
 
-void read_cron(Reading& r, const Json& value) { read_text(r, "/cron", value, kCronBytes, r.out.timing.cron); }
-void read_every(Reading& r, const Json& value) {
+void read_cron(ScheduleReading& r, const Json& value) {
+  read_text(r, "/cron", value, kCronBytes, r.out.timing.cron);
+}
+void read_every(ScheduleReading& r, const Json& value) {
   r.out.timing.every_ms = read_whole(r, "/every_ms", value, kLeastEveryMs, kMostEveryMs);
 }
-void read_zone(Reading& r, const Json& value) {
+void read_zone(ScheduleReading& r, const Json& value) {
   read_text(r, "/time_zone", value, kZoneBytes, r.out.timing.time_zone);
 }
-void read_start(Reading& r, const Json& value) {
+void read_start(ScheduleReading& r, const Json& value) {
   r.out.timing.start_at_ms = read_instant(r, "/start_at", value);
 }
-void read_end(Reading& r, const Json& value) { r.out.timing.end_at_ms = read_instant(r, "/end_at", value); }
-void read_jitter(Reading& r, const Json& value) {
+void read_end(ScheduleReading& r, const Json& value) {
+  r.out.timing.end_at_ms = read_instant(r, "/end_at", value);
+}
+void read_jitter(ScheduleReading& r, const Json& value) {
   r.out.jitter_ms = read_whole(r, "/jitter_ms", value, 0, kMostJitterMs);
 }
 
-void read_enabled(Reading& r, const Json& value) {
+void read_enabled(ScheduleReading& r, const Json& value) {
   if (!value.is_boolean()) return r.complaints.add("/enabled", "must be true or false");
   r.out.enabled = value.get<bool>();
 }
 
-void read_overlap(Reading& r, const Json& value) {
+void read_overlap(ScheduleReading& r, const Json& value) {
   const auto overlap = value.is_string() ? overlap_named(value.get_ref<const std::string&>()) : std::nullopt;
   if (!overlap)
     return r.complaints.add("/overlap", R"(must be "allow", "skip", "buffer_one" or "cancel_other")");
   r.out.overlap = *overlap;
 }
 
-void read_catch_up(Reading& r, const Json& value) {
+void read_catch_up(ScheduleReading& r, const Json& value) {
   if (!value.is_object()) return r.complaints.add("/catch_up", "must be an object");
   for (const auto& item : value.items()) {
     if (item.key() == "policy") {
@@ -117,7 +122,7 @@ void read_catch_up(Reading& r, const Json& value) {
   }
 }
 
-void read_template(Reading& r, const Json& value) {
+void read_template(ScheduleReading& r, const Json& value) {
   if (!value.is_object()) return r.complaints.add("/command", "must be an object");
   for (const char* const field : {"due_at", "delay_ms", "expires_at", "depends_on", "idempotency_key"}) {
     if (value.contains(field))
@@ -131,7 +136,7 @@ void read_template(Reading& r, const Json& value) {
 
 struct FieldRule {
   std::string_view name;
-  void (*read)(Reading&, const Json&);
+  void (*read)(ScheduleReading&, const Json&);
 };
 constexpr std::array kRules = {
     FieldRule{"name", &read_name},        FieldRule{"cron", &read_cron},
@@ -142,7 +147,7 @@ constexpr std::array kRules = {
     FieldRule{"end_at", &read_end},
 };
 
-void check_together(Reading& r, const Json& object) {
+void check_together(ScheduleReading& r, const Json& object) {
   if (r.out.name.empty() && !object.contains("name")) r.complaints.add("/name", "is required");
   if (!object.contains("command")) r.complaints.add("/command", "is required");
   const bool cron = object.contains("cron");
@@ -210,7 +215,7 @@ ScheduleSpec read_schedule(const Json& object, std::string_view raw, std::string
                            Complaints& complaints) {
   ScheduleSpec spec;
   spec.name = name;
-  Reading reading{spec, raw, complaints};
+  ScheduleReading reading{spec, raw, complaints};
   for (const auto& item : object.items()) {
     const auto rule = std::find_if(kRules.begin(), kRules.end(),
                                    [&](const FieldRule& known) { return known.name == item.key(); });

@@ -42,6 +42,7 @@ std::vector<NamedCounter> counters_of(const StatsSnapshot& s) {
       {"republished", "Attempts published again because the broker had lost them.", s.republished},
       {"given_back", "Attempts given back unpublished by agents.", s.given_back},
       {"dead_letters_published", "Messages published for dead commands.", s.dead_letters_published},
+      {"removed", "Ended commands removed when their time was over.", s.removed},
       {"commits", "Transactions committed.", s.commits},
       {"committed_inputs", "Requests covered by those transactions.", s.committed_inputs},
       {"shard_moves", "Shards that changed their holder.", s.shard_moves},

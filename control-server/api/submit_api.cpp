@@ -23,22 +23,6 @@ Problem in_terms_of(Form form, Problem problem) {
   return problem;
 }
 
-// 201 or 200, also when the command cannot be read just now: it is on disk, whatever happens here.
-void answer_submitted(Api& api, const Respond& respond, const SubmittedItem& item) {
-  const std::string id = format_command_id(item.id);
-  HttpResponse response = show_command(api, item.id);
-  if (response.status != 200) {
-    response = HttpResponse{};
-    JsonObject object(response.body);
-    object.text("id", id);
-    object.end();
-  }
-  response.status = item.replayed ? 200 : 201;
-  response.fields.emplace_back("Location", "/v1/commands/" + id);
-  if (item.replayed) response.fields.emplace_back("Idempotency-Replayed", "true");
-  respond_to_change(api, respond, std::move(response));
-}
-
 void answer_batch(Api& api, const Respond& respond, const Submitted& submitted) {
   HttpResponse response;
   response.status = 201;
@@ -61,8 +45,10 @@ void submit(Api& api, const ApiCall& call, Form form, std::vector<NewCommand> co
   };
   api.desk.ask(make, [&api, respond = call.respond, form](const Answer& answer) {
     if (const auto* submitted = std::get_if<Submitted>(&answer.what)) {
-      form == Form::single ? answer_submitted(api, respond, submitted->items.at(0))
-                           : answer_batch(api, respond, *submitted);
+      if (form != Form::single) return answer_batch(api, respond, *submitted);
+      const SubmittedItem& item = submitted->items.at(0);
+      answer_accepted(api, respond, "/v1/commands/", format_command_id(item.id), item.replayed,
+                      show_command(api, item.id));
     } else if (const auto* problem = std::get_if<Problem>(&answer.what)) {
       respond_to_change(api, respond, problem_response(in_terms_of(form, *problem)));
     } else {

@@ -25,17 +25,6 @@ HttpResponse show_workflow(Api& api, CommandId id, int status = 200) {
   return response;
 }
 
-// 201 or 200, also when the workflow cannot be read just now: it is on disk, whatever happens here.
-void answer_submitted(Api& api, const Respond& respond, const SubmittedItem& item) {
-  const std::string id = format_workflow_id(item.id);
-  HttpResponse response = show_workflow(api, item.id);
-  if (response.status != 200) response.body = "{\"id\":\"" + id + "\"}";
-  response.status = item.replayed ? 200 : 201;
-  response.fields.emplace_back("Location", "/v1/workflows/" + id);
-  if (item.replayed) response.fields.emplace_back("Idempotency-Replayed", "true");
-  respond_to_change(api, respond, std::move(response));
-}
-
 void submit_workflow(Api& api, ApiCall&& call) {
   const auto body = object_body(call);
   if (!body) return;
@@ -52,8 +41,11 @@ void submit_workflow(Api& api, ApiCall&& call) {
     return Input(std::move(*shared));
   };
   api.desk.ask(make, [&api, respond = call.respond](const Answer& answer) {
-    if (const auto* submitted = std::get_if<Submitted>(&answer.what))
-      return answer_submitted(api, respond, submitted->items.at(0));
+    if (const auto* submitted = std::get_if<Submitted>(&answer.what)) {
+      const SubmittedItem& item = submitted->items.at(0);
+      return answer_accepted(api, respond, "/v1/workflows/", format_workflow_id(item.id), item.replayed,
+                             show_workflow(api, item.id));
+    }
     const auto* problem = std::get_if<Problem>(&answer.what);
     respond_to_change(api, respond,
                       problem != nullptr ? problem_response(*problem)

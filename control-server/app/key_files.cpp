@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kFileBytes = 1U << 20;
 
-int fail(int code, const std::string& line) {
+int complain(int code, const std::string& line) {
   std::fprintf(stderr, "duly-server: %s\n", line.c_str());
   return code;
 }
@@ -50,12 +50,13 @@ Result<ApiKeys> read_api_keys(const std::string& path) {
 }
 
 int run_keys(const std::vector<std::string>& words) {
-  if (words.size() != 4 || words[1] != "new") return fail(2, "keys is not understood: keys new NAME ROLE");
-  if (const std::string wrong = bad_api_key_name(words[2]); !wrong.empty()) return fail(2, wrong);
+  if (words.size() != 4 || words[1] != "new")
+    return complain(2, "keys is not understood: keys new NAME ROLE");
+  if (const std::string wrong = bad_api_key_name(words[2]); !wrong.empty()) return complain(2, wrong);
   const auto role = role_named(words[3]);
-  if (!role) return fail(2, "'" + words[3] + "' is not a role: read, submit, operator or admin");
+  if (!role) return complain(2, "'" + words[3] + "' is not a role: read, submit, operator or admin");
   const auto secret = random_secret();
-  if (!secret) return fail(1, secret.error().what);
+  if (!secret) return complain(1, secret.error().what);
   const std::string key = api_key_text(*secret);
   std::printf("key:  %s\nline: %s\n", key.c_str(), api_key_line(words[2], *role, key).c_str());
   std::fprintf(stderr,

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <string>
 
+#include "common/app/common_options.h"
 #include "common/app/options.h"
 #include "common/app/signals.h"
 #include "common/base/log.h"
@@ -15,12 +16,6 @@ using duly::OptionKind;
 // Known by name, so that whoever relies on one is told and not left open.
 constexpr const char* kLater[] = {"tls-cert", "tls-key", "tls-client-ca"};
 
-duly::OptionSpec choice(const char* flag, std::vector<std::string> words, const char* help,
-                        const char* value_name) {
-  const std::string first = words.front();
-  return {flag, OptionKind::text, first, help, value_name, INT64_MIN, INT64_MAX, std::move(words)};
-}
-
 duly::OptionTable table() {
   duly::OptionTable t;
   t.program = "duly-server";
@@ -30,10 +25,6 @@ duly::OptionTable table() {
       {"http", OptionKind::text, "127.0.0.1:8080", "HTTP API, dashboard, metrics", "HOST:PORT"},
       {"link", OptionKind::text, "127.0.0.1:7070", "where agents connect", "HOST:PORT"},
       {"data", OptionKind::text, "./duly-data", "folder of the store (duly.db)", "DIR"},
-      {"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS",
-       "URL"},
-      {"amqp-ca", OptionKind::text, "", "amqps: who may have signed the broker's certificate", "FILE"},
-      choice("queue-type", {"quorum", "classic"}, "of the queues that are declared", "TYPE"),
       {"shards", OptionKind::integer, "64", "of a new store; cannot be changed later", "N", 1, 4096},
       {"lease-ttl-ms", OptionKind::integer, "5000", "an agent silent for this long has lost its shards", "N",
        200, 3'600'000},
@@ -43,22 +34,24 @@ duly::OptionTable table() {
        "who may ask the HTTP API: lines of name role sha256-of-key; read again on SIGHUP", "FILE"},
       {"agent-token-file", OptionKind::text, "",
        "what agents must say to be let in, one token a line; read again on SIGHUP", "FILE"},
+      {"keep-ms", OptionKind::text, "604800000",
+       "ended commands are removed after this time; least 60000, or never", "MS"},
+      {"keep", OptionKind::repeated, "", "the same for one state or one type, repeatable", "STATE[:TYPE]=MS"},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"insecure", OptionKind::toggle, "false", "allow addresses beyond loopback without authentication"},
-      choice("clock", {"system", "virtual"}, "virtual: for tests, moved by POST /v1/clock/advance only",
-             "CLOCK"),
-      {"clock-start", OptionKind::text, "", "where the virtual clock begins (RFC 3339); else now", "INSTANT"},
-      {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
-      choice("log-format", {"text", "json"}, "of the log lines on standard error", "FORMAT"),
-      {"log-level",
+      {"clock",
        OptionKind::text,
-       "info",
-       "least level that is logged",
-       "LEVEL",
+       "system",
+       "virtual: for tests, moved by POST /v1/clock/advance only",
+       "CLOCK",
        INT64_MIN,
        INT64_MAX,
-       {"debug", "info", "warn", "error"}},
+       {"system", "virtual"}},
+      {"clock-start", OptionKind::text, "", "where the virtual clock begins (RFC 3339); else now", "INSTANT"},
+      {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
   };
+  add_options(t, duly::broker_options());
+  add_options(t, duly::log_options());
   for (const char* flag : kLater)
     t.options.push_back({flag, OptionKind::text, "", "not in this version", "FILE"});
   t.max_arguments = 4;
@@ -119,6 +112,9 @@ duly::ServerConfig configuration(const duly::Options& options) {
   config.shards_given = options.given("shards");
   config.engine.lease_ttl = duly::milliseconds{options.integer("lease-ttl-ms")};
   config.engine.max_queued = options.integer("max-queued");
+  auto retention = duly::read_retention(options.text("keep-ms"), options.list("keep"));
+  if (!retention) leave(2, retention.error().what);
+  config.engine.removal.retention = std::move(*retention);
   config.fault_injection = options.on("fault-injection");
   config.any_host = !duly::is_loopback(config.http.host);
   config.clock_start_ms = clock_start(options);
@@ -126,21 +122,11 @@ duly::ServerConfig configuration(const duly::Options& options) {
   return config;
 }
 
-void configure_logging(const duly::Options& options) {
-  static constexpr const char* kNames[] = {"debug", "info", "warn", "error"};
-  auto level = duly::LogLevel::info;
-  for (int i = 0; i < 4; ++i) {
-    if (options.text("log-level") == kNames[i]) level = static_cast<duly::LogLevel>(i);
-  }
-  duly::configure_log(options.text("log-format") == "json" ? duly::LogFormat::json : duly::LogFormat::text,
-                      level);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   const duly::Options options = duly::parse_options_or_exit(table(), argc, argv);
-  configure_logging(options);
+  duly::configure_logging(options);
   if (!options.arguments().empty()) return duly::run_maintenance(options);
   duly::ServerConfig config = configuration(options);
   duly::AsioLoop loop;

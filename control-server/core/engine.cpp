@@ -38,6 +38,7 @@ Engine::Engine(Store& store, EngineConfig config, Moment now)
       shards_(store.shards(), store.shard_rows(), now.mono + config_.lease_ttl),
       window_(
           store, [this](CommandId id) { return handed_.contains(id); }, config_.lane_window),
+      remover_(store, config_.removal, now.mono),
       started_(now.mono) {
   load(now);
 }
@@ -79,6 +80,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   fire_schedules();
   step_operations();
   settle_dependants();
+  stats_.removed += remover_.step(now_, disk_low_);
   rebalance();
   hand_out();
   publish_dead_letters();
@@ -172,6 +174,7 @@ MonoTime Engine::next_wakeup(Moment now) const {
   MonoTime next = next_sweep_;
   if (!wait_deadlines_.empty()) next = std::min(next, wait_deadlines_.begin()->first);
   if (!operations_.empty()) next = std::min(next, next_operation_);
+  next = std::min(next, remover_.next());
   if (rate_frees_) next = std::min(next, *rate_frees_);
   if (key_refusals_ >= limits::kKeyRefusals)
     next = now.mono;  // the rest of the lane is still to be looked at
@@ -373,6 +376,7 @@ void Engine::on(DeadLetterSettled& input) {
   if (at == dead_letters_.end()) return;
   if (input.outcome == PublishOutcome::confirmed || DULY_PLANTED("dead-letter.confirm")) {
     store_.remove_dead(at->second.first, at->second.second);
+    stats_.removed += remover_.look_again(at->second.first);
     ++stats_.dead_letters_published;
   } else {
     dead_letters_after_ = now_.mono + seconds{1};

@@ -25,6 +25,7 @@
 #include "control-server/core/inputs.h"
 #include "control-server/core/queue_gate.h"
 #include "control-server/core/ready_window.h"
+#include "control-server/core/remover.h"
 #include "control-server/core/shard_map.h"
 #include "control-server/core/stats.h"
 #include "control-server/store/store.h"
@@ -38,6 +39,7 @@ struct EngineConfig {
   // How long before they are due commands are handed over.
   Duration look_ahead = limits::kLookAhead;
   int operation_rows = limits::kOperationRows;  // changed in one step of an operation
+  Remover::Config removal;                      // of what has ended
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
   std::function<void()> after_commit;
@@ -65,7 +67,6 @@ class Engine {
 
  private:
   // ---- what is known of the world
-  // ----------------------------------------------------------------------------
   struct Agent {  // one live session
     SessionId session;
     std::string address;
@@ -182,7 +183,6 @@ class Engine {
   void said(Agent& agent, Finish& finish);
 
   // ---- submitting
-  // --------------------------------------------------------------------------------------------
   std::optional<Problem> refuse_submit(const Submit& input) const;
   // When `spec` would bring a queue or a type too many.
   std::optional<Problem> refuse_names(const CommandSpec& spec) const;
@@ -192,7 +192,6 @@ class Engine {
   QueueNumber ensure_queue(const std::string& name);
 
   // ---- steps of a life
-  // ---------------------------------------------------------------------------------------
   enum class Refusal : std::uint8_t {
     none,
     unknown,
@@ -227,7 +226,6 @@ class Engine {
   void end_waits(CommandId id);
 
   // ---- workflows and dependencies (engine_workflows.cpp)
-  // ----------------------------------------------------------------------------------------
   std::optional<Problem> refuse_parents(const CommandSpec& spec, std::size_t index);
   CommandId accept_dependent(const NewCommand& command);
   CommandId accept_workflow(const SubmitWorkflow& input);
@@ -244,7 +242,6 @@ class Engine {
   void revive(StateRow& row, const Actor& who);
 
   // ---- schedules (engine_schedules.cpp)
-  // ----------------------------------------------------------------------------------------
   std::optional<Problem> refuse_schedule(const PutSchedule& input, const ScheduleRow* known) const;
   std::optional<ScheduleRow> schedule_up_to_now(const std::string& name);
   void save_schedule(ScheduleRow& row, const Actor& actor, const std::string& what);
@@ -260,7 +257,6 @@ class Engine {
   void reopen_fire(CommandId id);
 
   // ---- handing out
-  // -------------------------------------------------------------------------------------------
   void hand_out();
   void hand_out_to(Agent& agent);
   bool fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch, std::size_t& bytes);
@@ -269,7 +265,6 @@ class Engine {
   [[nodiscard]] bool queue_open(QueueNumber queue) const;
 
   // ---- what limits a queue (engine_limits.cpp)
-  // ---------------------------------------------------------------
   void load_queues();
   [[nodiscard]] Refusal limit_refuses(const StateRow& row);
   void hold_back(const StateRow& row);
@@ -282,7 +277,6 @@ class Engine {
   void change_limits(const PutQueue& input, QueueNumber number, QueueInfo& info);
 
   // ---- acts on many commands (engine_operations.cpp)
-  // ---------------------------------------------------------
   void load_operations();
   void step_operations();
   void act(OperationRow& operation, CommandId id);
@@ -294,7 +288,6 @@ class Engine {
   [[nodiscard]] std::string operations_json();
 
   // ---- agents, shards, time
-  // ----------------------------------------------------------------------------------
   void drop_session(SessionId session, const std::string& reason);
   void forget_holding(ShardId shard);
   void rebalance();
@@ -364,6 +357,8 @@ class Engine {
   std::map<CommandId, Operation> operations_;  // those that run
   CommandId last_operation_;                   // that had its turn
   MonoTime next_operation_{};
+
+  Remover remover_;
 
   std::map<PublishTicket, std::pair<CommandId, int>> dead_letters_;  // being published
   PublishTicket next_ticket_ = 1;

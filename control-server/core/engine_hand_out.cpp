@@ -68,8 +68,7 @@ bool Engine::fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch
     if (agent.room <= 0 || info.paused || !limits_allow(queue, info)) return false;
     if (key_refusals_ >= limits::kKeyRefusals) return false;  // and on with it in the next batch
     const bool republish_only = !queue_open(queue);
-    const auto lane = window_.first_lane(shard, queue, now_ms(), until_ms, republish_only);
-    auto entry = lane ? window_.pop(*lane, now_ms(), until_ms, republish_only) : std::nullopt;
+    const auto entry = window_.pop(shard, queue, now_ms(), until_ms, republish_only);
     if (!entry) return false;
     auto item = prepare(*entry, shard, epoch);
     if (!item) continue;

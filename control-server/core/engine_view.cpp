@@ -199,8 +199,7 @@ void Engine::explain_scheduled(const StateRow& row, Json& reasons) {
 void Engine::explain_waiting(const StateRow& row, Json& reasons) {
   for (const CommandId id_of_parent : store_.parents(row.id)) {
     const auto parent = store_.find(id_of_parent);
-    const bool met = parent && (parent->state == State::succeeded || parent->state == State::delivered);
-    if (!parent || met) continue;
+    if (!parent || is_success(parent->state)) continue;
     reasons.push_back(reason("waits_for_dependency", format_command_id(id_of_parent) + " is " +
                                                          std::string(duly::name_of(parent->state))));
     if (reasons.size() == kReasonsOfDependencies) break;

@@ -14,8 +14,6 @@
 namespace duly {
 namespace {
 
-bool is_success(State state) { return state == State::succeeded || state == State::delivered; }
-
 Problem refused(std::size_t index, std::size_t parent, std::string detail) {
   return {400, "Invalid request", std::move(detail),
           "/commands/" + std::to_string(index) + "/depends_on/" + std::to_string(parent), 0};
@@ -167,6 +165,7 @@ void Engine::node_ended(const StateRow& row) {
   }
   if (workflow->open == 0) {
     --open_workflows_;
+    remover_.go_back(workflow->created_ms);  // its commands were needed until now
     workflow->finished_ms = std::max<std::int64_t>(now_ms(), 1);
     workflow->state = workflow->failed == 0                   ? WorkflowState::succeeded
                       : workflow->stopped == Stopped::by_hand ? WorkflowState::cancelled

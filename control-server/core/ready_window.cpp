@@ -74,9 +74,10 @@ void ReadyWindow::remove(LaneKey key, CommandId id) {
   if (at != lane->second.entries.end()) erase(lane->second, at);
 }
 
-std::optional<LaneKey> ReadyWindow::first_lane(ShardId shard, QueueNumber queue, std::int64_t now_ms,
-                                               std::int64_t until_ms, bool republish_only) {
-  std::optional<LaneKey> first;
+std::optional<WindowEntry> ReadyWindow::pop(ShardId shard, QueueNumber queue, std::int64_t now_ms,
+                                            std::int64_t until_ms, bool republish_only) {
+  Lane* first = nullptr;
+  const WindowEntry* entry = nullptr;
   std::int64_t most = INT64_MIN;
   for (auto at = lanes_.lower_bound(LaneKey{shard, queue, INT32_MIN});
        at != lanes_.end() && at->first.shard == shard && at->first.queue == queue; ++at) {
@@ -86,9 +87,12 @@ std::optional<LaneKey> ReadyWindow::first_lane(ShardId shard, QueueNumber queue,
     const WindowEntry* next = peek(lane, republish_only);
     if (next == nullptr) continue;
     const std::int64_t urgency = key.priority * limits::kAgeing.count() + now_ms - next->eligible_ms;
-    if (urgency > most) most = urgency, first = key;
+    if (urgency > most) most = urgency, first = &lane, entry = next;
   }
-  return first;
+  if (entry == nullptr) return std::nullopt;
+  WindowEntry popped = *entry;
+  erase(*first, first->entries.find(popped.row.id));
+  return popped;
 }
 
 const WindowEntry* ReadyWindow::peek(const Lane& lane, bool republish_only) {
@@ -98,20 +102,6 @@ const WindowEntry* ReadyWindow::peek(const Lane& lane, bool republish_only) {
     if (!republish_only || entry.republish) return &entry;
   }
   return nullptr;
-}
-
-std::optional<WindowEntry> ReadyWindow::pop(LaneKey key, std::int64_t now_ms, std::int64_t until_ms,
-                                            bool republish_only) {
-  const auto found = lanes_.find(key);
-  if (found == lanes_.end()) return std::nullopt;
-  Lane& lane = found->second;
-  if (lane.fresh() < cap_ / 2) refill(key, lane, now_ms);
-  promote(lane, until_ms);
-  const WindowEntry* next = peek(lane, republish_only);
-  if (next == nullptr) return std::nullopt;
-  WindowEntry entry = *next;
-  erase(lane, lane.entries.find(entry.row.id));
-  return entry;
 }
 
 bool ReadyWindow::promising(LaneKey key, std::int64_t now_ms, std::int64_t until_ms) const {

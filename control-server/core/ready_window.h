@@ -49,14 +49,11 @@ class ReadyWindow {
   bool add_republish(LaneKey lane, const ReadyRow& row, std::int64_t now_ms);
   void remove(LaneKey lane, CommandId id);
 
-  // Of the lanes of one shard and queue the one whose next command goes first: by priority, where each
-  // limits::kAgeing that a command has waited counts as one level, so that the lowest moves too.  Nothing
-  // when none has one that is eligible at `until_ms`.  `republish_only` passes over the rest (the queue is
-  // full).
-  std::optional<LaneKey> first_lane(ShardId shard, QueueNumber queue, std::int64_t now_ms,
-                                    std::int64_t until_ms, bool republish_only);
-  // The next command of the lane that is eligible at `until_ms`, by (due, id).
-  std::optional<WindowEntry> pop(LaneKey lane, std::int64_t now_ms, std::int64_t until_ms,
+  // The next command of a shard and queue: of its lanes' first ones, each by (due, id), the one that goes by
+  // priority, where each limits::kAgeing that a command has waited counts as one level, so that the lowest
+  // moves too. Nothing when none is eligible at `until_ms`.  `republish_only` passes over the rest (the queue
+  // is full).
+  std::optional<WindowEntry> pop(ShardId shard, QueueNumber queue, std::int64_t now_ms, std::int64_t until_ms,
                                  bool republish_only);
   // Whether pop() may find something: cheap, may be wrong in one direction only (true).
   [[nodiscard]] bool promising(LaneKey lane, std::int64_t now_ms, std::int64_t until_ms) const;
@@ -86,7 +83,7 @@ class ReadyWindow {
   void make_room(Lane& lane);
   void refill(LaneKey key, Lane& lane, std::int64_t now_ms);
   static void promote(Lane& lane, std::int64_t until_ms);
-  // The next to be popped, when there is one.
+  // The next of the lane, when there is one.
   static const WindowEntry* peek(const Lane& lane, bool republish_only);
 
   Store& store_;

@@ -36,6 +36,15 @@ StateRow read_state(Sql& q) {
   return row;
 }
 
+EndedRow read_ended(Sql& query) {
+  EndedRow row;
+  row.place = {query.integer(0), CommandId{query.integer(1)}};
+  row.state = static_cast<State>(query.integer(2));
+  row.type = static_cast<TypeNumber>(query.integer(3));
+  row.queue = static_cast<QueueNumber>(query.integer(4));
+  return row;
+}
+
 std::string retry_text(const RetryPolicy& retry) {
   if (retry == RetryPolicy{}) return {};
   char text[160];

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "control-server/store/database.h"
+#include "control-server/store/ended_rows.h"
 #include "control-server/store/rows.h"
 
 #define DULY_STATE_COLUMNS                                                                                  \
@@ -24,6 +25,8 @@ namespace duly::columns {
 
 // A row selected by DULY_STATE_COLUMNS, starting at column 0.
 StateRow read_state(Sql& query);
+// A row of kWalkEnded.
+EndedRow read_ended(Sql& query);
 
 // Empty for the default policy.
 std::string retry_text(const RetryPolicy& retry);

@@ -13,7 +13,8 @@ namespace duly {
 CommandId Store::last_id() {
   Sql query = database_->query(
       "SELECT max(id) FROM (SELECT max(id) AS id FROM state UNION ALL SELECT max(id) FROM operation"
-      " UNION ALL SELECT max(id) FROM workflow)");
+      " UNION ALL SELECT max(id) FROM workflow UNION ALL SELECT value FROM meta WHERE name = "
+      "'highest_removed')");
   return CommandId{query.next() && !query.is_null(0) ? query.integer(0) : 0};
 }
 

@@ -139,24 +139,41 @@ void Store::each_state(const std::function<void(const StateRow&)>& visit) {
   while (query.next()) visit(columns::read_state(query));
 }
 
+namespace {
+
+// Without its error and result.
+AttemptRow read_attempt(Sql& query) {
+  AttemptRow row;
+  row.id = CommandId{query.integer(0)};
+  row.attempt = static_cast<int>(query.integer(1));
+  row.epoch = Epoch{query.integer(2)};
+  row.publisher = static_cast<PartyNumber>(query.integer(3));
+  row.executor = static_cast<PartyNumber>(query.integer(4));
+  row.queued_ms = query.integer(5);
+  row.started_ms = query.integer(6);
+  row.finished_ms = query.integer(7);
+  row.outcome = static_cast<AttemptOutcome>(query.integer(8));
+  return row;
+}
+
+}  // namespace
+
 void Store::each_attempt(const std::function<void(const AttemptRow&)>& visit) {
   Sql query = database_->query(
       "SELECT id, attempt, epoch, publisher, executor, queued_ms, started_ms, finished_ms, outcome FROM "
       "attempt"
       " ORDER BY id, attempt");
-  while (query.next()) {
-    AttemptRow row;
-    row.id = CommandId{query.integer(0)};
-    row.attempt = static_cast<int>(query.integer(1));
-    row.epoch = Epoch{query.integer(2)};
-    row.publisher = static_cast<PartyNumber>(query.integer(3));
-    row.executor = static_cast<PartyNumber>(query.integer(4));
-    row.queued_ms = query.integer(5);
-    row.started_ms = query.integer(6);
-    row.finished_ms = query.integer(7);
-    row.outcome = static_cast<AttemptOutcome>(query.integer(8));
-    visit(row);
-  }
+  while (query.next()) visit(read_attempt(query));
+}
+
+std::vector<AttemptRow> Store::attempts(CommandId id) {
+  std::vector<AttemptRow> rows;
+  Sql query = database_->query(
+      "SELECT id, attempt, epoch, publisher, executor, queued_ms, started_ms, finished_ms, outcome FROM "
+      "attempt WHERE id = ? ORDER BY attempt");
+  query.bind(id.value);
+  while (query.next()) rows.push_back(read_attempt(query));
+  return rows;
 }
 
 }  // namespace duly

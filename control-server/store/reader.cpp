@@ -156,8 +156,8 @@ std::vector<CommandId> Reader::Impl::candidates(const CommandFilter& filter, std
   if (!filter.schedule.empty()) {
     walk =
         "SELECT s.id, s.state, s.queue, s.type, s.due_ms FROM schedule c JOIN fire f ON f.schedule = c.id"
-        " JOIN state s ON s.id = f.command WHERE c.name = ?3 AND f.command < ?1 ORDER BY f.command DESC "
-        "LIMIT ?2";
+        " JOIN state s ON s.id = f.command WHERE c.name = ?3 AND f.command > 0 AND f.command < ?1"
+        " ORDER BY f.command DESC LIMIT ?2";
   } else if (filter.workflow) {
     walk =
         "SELECT s.id, s.state, s.queue, s.type, s.due_ms FROM node n JOIN state s ON s.id = n.command"

@@ -15,6 +15,7 @@
 #include "common/base/result.h"
 #include "common/model/command.h"
 #include "common/model/state_table.h"
+#include "control-server/store/ended_rows.h"
 #include "control-server/store/rows.h"
 
 namespace duly {
@@ -81,6 +82,9 @@ class Reader {
   };
   // Payloads that were replaced, the oldest first: at most limits::kRevisions.  not_found as command().
   Result<std::vector<Revision>> revisions(CommandId id);
+  // Places of ended commands that match, the longest ended first (reader_ended.cpp).  Looks at no more than
+  // limits::kPageScanRows rows: a page may come back short with a place to go on after.
+  Result<EndedPage> ended(const EndedFilter& filter, EndedPlace after, int limit);
   // Audit rows, newest first, below `below` (0 = from the newest).
   struct AuditRow {
     std::int64_t sequence = 0;

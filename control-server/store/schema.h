@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 6> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 7> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -142,6 +142,13 @@ CREATE TABLE revision (id INTEGER NOT NULL, revision INTEGER NOT NULL, at_ms INT
 -- By priority too: the most urgent of a long backlog is found at once.
 DROP INDEX state_ready;
 CREATE INDEX state_ready ON state (shard, queue, priority, due_ms, id) WHERE state = 1;
+)sql",
+                                                           R"sql(
+-- Ended commands in the order of their ends: what is removed when its time is over, and what is exported.
+CREATE INDEX state_ended ON state (finished_ms, id, state, type, queue) WHERE state >= 4;
+-- A fire whose command was removed stays, with the number negative: that fire time has had its command.
+DROP INDEX fire_command;
+CREATE INDEX fire_command ON fire (schedule, command) WHERE command > 0;
 )sql",
                                                            R"sql(
 -- The X-Request-Id of what was done over HTTP.

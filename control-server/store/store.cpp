@@ -202,6 +202,12 @@ std::optional<QueueNumber> Store::find_queue(const std::string& name) const {
   return at->second;
 }
 
+std::optional<TypeNumber> Store::find_type(const std::string& name) const {
+  const auto at = types_.find(name);
+  if (at == types_.end()) return std::nullopt;
+  return at->second;
+}
+
 // ---- counters
 // --------------------------------------------------------------------------------------------------
 

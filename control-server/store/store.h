@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "control-server/store/ended_rows.h"
 #include "control-server/store/operation_rows.h"
 #include "control-server/store/rows.h"
 #include "control-server/store/state_changes.h"
@@ -84,6 +85,7 @@ class Store {
   [[nodiscard]] bool knows_type(const std::string& name) const { return types_.contains(name); }
   // Of every queue and type, by number.
   [[nodiscard]] NumberedNames names() const;
+  [[nodiscard]] std::optional<TypeNumber> find_type(const std::string& name) const;
   std::vector<QueueRow> queues();
   void set_queue_paused(QueueNumber queue, bool paused);
   void set_queue_limits(QueueNumber queue, const QueueLimits& limits);
@@ -93,7 +95,7 @@ class Store {
 
   // ---- commands
   // ----------------------------------------------------------------------------------------------
-  // Of commands, operations and workflows.
+  // Of commands, also removed ones, operations and workflows.
   CommandId last_id();
   void insert(const StateRow& row, const CommandSpec& spec, std::int64_t created_ms);
   std::optional<StateRow> find(CommandId id);
@@ -135,6 +137,18 @@ class Store {
   // Of the live commands of one key: the first in order, and whether one is queued or running.
   std::optional<StateRow> key_head(std::int64_t key_hash);
   bool key_busy(std::int64_t key_hash);
+
+  // ---- the end of what has ended (retention_store.cpp)
+  // --------------------------------------------------------------------------------------
+  // Ended commands that come after `after`, ended at or before `until_ms`, the longest ended first.
+  std::vector<EndedRow> ended(EndedPlace after, std::int64_t until_ms, int most);
+  // Whether a dead letter of the command is not with the broker yet.
+  bool dead_letter_waits(CommandId id);
+  // Whether it is of a workflow in which some command has not ended.
+  bool in_open_workflow(CommandId id);
+  // Removes the command with all that belongs to it: how many bytes of payload and result that were.  Its
+  // idempotency key stays until that has expired, its fire for as long as its schedule.
+  std::int64_t remove_ended(const EndedRow& row);
 
   // ---- idempotency
   // -------------------------------------------------------------------------------------------
@@ -187,7 +201,7 @@ class Store {
   std::int64_t open_fire_count();
   // The schedule that made a command.
   std::optional<std::int64_t> schedule_of(CommandId command);
-  // For oracles.
+  // For oracles; the number of a command that was removed is negative.
   void each_fire(const std::function<void(std::int64_t, std::int64_t, FireKind, CommandId)>& visit);
 
   // ---- workflows and dependencies (workflow_store.cpp)
@@ -231,6 +245,7 @@ class Store {
   // For oracles of the simulator: every command, every attempt.
   void each_state(const std::function<void(const StateRow&)>& visit);
   void each_attempt(const std::function<void(const AttemptRow&)>& visit);
+  std::vector<AttemptRow> attempts(CommandId id);
 
  private:
   using CounterKey = std::tuple<QueueNumber, TypeNumber, State>;
@@ -243,6 +258,9 @@ class Store {
   void add_count(const StateRow& row, State state, std::int64_t by);
   void note_change(const StateRow& row);
   void flush_counters();
+  void forget_labels(CommandId id, const std::string& labels);
+  void forget_edges(CommandId id);
+  void note_removed(CommandId id);
   bool matches(const CommandFilter& match, const StateRow& row);
   Found find_listed(const OperationFilter& filter, CommandId below, int most);
   std::int64_t meta(const char* name, std::int64_t otherwise);

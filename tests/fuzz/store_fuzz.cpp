@@ -11,7 +11,6 @@ namespace {
 
 constexpr const char* kFile = "duly.db";
 constexpr int kOperations = 80;
-constexpr int kShards = 4;
 
 class Sequence {
  public:

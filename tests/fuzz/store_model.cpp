@@ -7,8 +7,6 @@
 namespace duly::fuzz {
 namespace {
 
-constexpr int kShards = 4;
-
 bool same(const StateRow& a, const StateRow& b) {
   return a.id == b.id && a.state == b.state && a.shard == b.shard && a.queue == b.queue && a.type == b.type &&
          a.priority == b.priority && a.due_ms == b.due_ms && a.order_ms == b.order_ms && a.token == b.token &&

@@ -15,6 +15,8 @@
 
 namespace duly::fuzz {
 
+inline constexpr int kShards = 4;
+
 struct ModelCommand {
   StateRow row;  // queue and type numbers as of now; names below
   CommandSpec spec;

@@ -155,12 +155,23 @@ class AgentFaults(TestCase):
         self.assertEqual(cluster.api.ended(spared)["state"], "succeeded")
 
     def test_kept_results_reach_a_server_that_was_away(self):
+        """The work ends when the test says so: after the server's death and before its return, however slow the machine."""
         cluster = self.new_cluster().start_server()
-        cluster.start_agents("a-1", "a-2")
-        ids = cluster.api.batch([{"type": "builtin.sleep", "payload": {"ms": 2500}}] * 20)
+        gate, ended = os.path.join(cluster.folder, "gate"), os.path.join(cluster.folder, "ended")
+        program = os.path.join(cluster.folder, "patient")
+        with open(program, "w", encoding="utf-8") as text:
+            text.write(f'#!/bin/sh\nwhile [ ! -e {gate} ]; do sleep 0.1; done\necho >>{ended}\n')
+        os.chmod(program, 0o755)
+        for name in ("a-1", "a-2"):
+            cluster.start_agent(name, "--allow-exec", program)
+        cluster.shards_even()
+        ids = cluster.api.batch([{"type": "builtin.exec", "payload": {"program": program}}] * 20)
         self.wait("all run", lambda: cluster.api.stats()["running"] == 20)
         cluster.server.kill()
-        self.wait("they end meanwhile", lambda done=time.monotonic() + 2.7: time.monotonic() > done)
+        for path in (ended, gate):
+            with open(path, "w", encoding="utf-8"):
+                pass
+        self.wait("they end meanwhile", lambda: os.path.getsize(ended) == 20)
         cluster.start_server()
         for id in ids:
             command = cluster.api.ended(id)

@@ -5,11 +5,7 @@
 #include "tests/sim/world/world.h"
 
 namespace duly::sim {
-namespace {
-
-std::string text(CommandId id) { return format_command_id(id); }
-
-}  // namespace
+namespace {}  // namespace
 
 void World::ask_stats() { (void)server_->submit(Query{next_reply_++, Query::What::stats, "", {}}); }
 
@@ -23,38 +19,44 @@ void World::sample_store() {
   server_->store().each_state([&](const StateRow& row) {
     if (row.key_hash != 0 && (row.state == State::queued || row.state == State::running) &&
         ++busy[row.key_hash] > 1) {
-      throw Violation{"I6: two commands of one key at a time, " + text(row.id)};
+      throw Violation{"I6: two commands of one key at a time, " + format_command_id(row.id)};
     }
     watch_row(row);
     const auto known = ended_.find(row.id);
     const bool again =
         known != ended_.end() && (known->second == State::dead || facts_.revivable.contains(row.id));
     if (known != ended_.end() && known->second != row.state && !again) {
-      throw Violation{"I5: " + text(row.id) + " left its end " + std::string(name_of(known->second))};
+      throw Violation{"I5: " + format_command_id(row.id) + " left its end " +
+                      std::string(name_of(known->second))};
     }
-    if (is_end(row.state)) ended_[row.id] = row.state;
+    if (is_end(row.state)) {
+      ended_[row.id] = row.state;
+    } else {
+      open_[row.id] = loop_.now();
+    }
   });
 }
 
 void World::watch_row(const StateRow& row) {
   if (row.state == State::queued && !wire_.confirmed.contains({row.id, row.next_attempt(), row.token.value}))
-    throw Violation{"I4: " + text(row.id) + " is queued, and no such message was ever confirmed"};
+    throw Violation{"I4: " + format_command_id(row.id) +
+                    " is queued, and no such message was ever confirmed"};
   if (row.state != State::succeeded) return;
   const auto ran = ledger_.starts.find({row.id, row.attempt});
   if (ran == ledger_.starts.end() || !ran->second.ended_ok)
-    throw Violation{"I3: " + text(row.id) + " has succeeded while its attempt has not ended"};
+    throw Violation{"I3: " + format_command_id(row.id) + " has succeeded while its attempt has not ended"};
 }
 
 // I4: what a mark recorded was published under an epoch that was still the shard's.
-void World::judge_epochs(const std::map<CommandId, StateRow>& rows) {
-  server_->store().each_attempt([&](const AttemptRow& row) {
+void World::judge_epochs(const std::map<CommandId, StateRow>& rows, const AttemptRows& attempts) {
+  for (const AttemptRow& row : attempts) {
     const auto gone = superseded_ms_.find({rows.at(row.id).shard, row.epoch});
     if (row.epoch.value != 0 && row.queued_ms != 0 && gone != superseded_ms_.end() &&
         row.queued_ms > gone->second)
-      throw Violation{"I4: " + text(row.id) + " attempt " + std::to_string(row.attempt) + " was marked " +
-                      std::to_string(row.queued_ms - gone->second) + " ms after its epoch " +
+      throw Violation{"I4: " + format_command_id(row.id) + " attempt " + std::to_string(row.attempt) +
+                      " was marked " + std::to_string(row.queued_ms - gone->second) + " ms after its epoch " +
                       std::to_string(row.epoch.value) + " was gone"};
-  });
+  }
 }
 
 bool World::settled() {
@@ -87,7 +89,7 @@ std::string World::open_work() {
   int shown = 0;
   server_->store().each_state([&](const StateRow& row) {
     if (is_end(row.state) || ++shown > 5) return;
-    what += "\n  " + text(row.id) + " " + std::string(name_of(row.state)) + " attempt " +
+    what += "\n  " + format_command_id(row.id) + " " + std::string(name_of(row.state)) + " attempt " +
             std::to_string(row.attempt) + " of " + std::to_string(row.base_attempt + row.max_attempts) +
             " due in " + std::to_string(row.due_ms - server_wall_ms()) + " ms, shard " +
             std::to_string(row.shard.value) + ", queued " +
@@ -104,25 +106,26 @@ void World::judge() {
   if (const std::string found = store.integrity(); found != "ok") throw Violation{"I14: " + found};
   std::map<CommandId, StateRow> rows;
   store.each_state([&](const StateRow& row) { rows.emplace(row.id, row); });
+  const AttemptRows attempt_rows = all_attempts(rows);
   Attempts attempts;
-  store.each_attempt([&](const AttemptRow& row) { attempts[row.id][row.attempt] = row.outcome; });
+  for (const AttemptRow& row : attempt_rows) attempts[row.id][row.attempt] = row.outcome;
   judge_commands(rows);
   judge_attempts(rows, attempts);
   judge_losses(attempts);
-  judge_epochs(rows);
+  judge_epochs(rows, attempt_rows);
   judge_dead_letters(rows);
   judge_schedules(rows);
-  judge_workflows(rows);
+  judge_workflows(rows, attempt_rows);
 }
 
 void World::judge_commands(std::map<CommandId, StateRow>& rows) {
   for (const auto& [id, on_lost] : facts_.accepted) {
     const auto at = rows.find(id);
-    if (at == rows.end()) throw Violation{"I1: " + text(id) + " was accepted and is lost"};
-    if (!is_end(at->second.state)) throw Violation{"I7: " + text(id) + " has not ended"};
+    if (at == rows.end()) throw Violation{"I1: " + format_command_id(id) + " was accepted and is lost"};
+    if (!is_end(at->second.state)) throw Violation{"I7: " + format_command_id(id) + " has not ended"};
     if (facts_.cancelled.contains(id) && at->second.state != State::cancelled &&
         !facts_.revivable.contains(id)) {
-      throw Violation{"I13: " + text(id) + " was answered cancelled and is " +
+      throw Violation{"I13: " + format_command_id(id) + " was answered cancelled and is " +
                       std::string(name_of(at->second.state))};
     }
   }
@@ -138,15 +141,15 @@ void World::judge_attempts(const std::map<CommandId, StateRow>& rows, const Atte
       const auto ran = ledger_.starts.find({id, number});
       const bool claims_run = outcome == AttemptOutcome::succeeded || outcome == AttemptOutcome::failed;
       if (claims_run && ran == ledger_.starts.end())
-        throw Violation{"I3: " + text(id) + " has a result but never ran"};
+        throw Violation{"I3: " + format_command_id(id) + " has a result but never ran"};
       if (outcome == AttemptOutcome::succeeded && !ran->second.ended_ok)
-        throw Violation{"I3: " + text(id) + " succeeded, they say"};
+        throw Violation{"I3: " + format_command_id(id) + " succeeded, they say"};
     }
   }
   for (const auto& [ref, start] : ledger_.starts) {
     const auto outcomes = attempts.find(ref.id);
     if (outcomes == attempts.end() || !outcomes->second.contains(ref.attempt))
-      throw Violation{"I9: " + text(ref.id) + " ran without a permit on record"};
+      throw Violation{"I9: " + format_command_id(ref.id) + " ran without a permit on record"};
     if (start.ended_ok && outcomes->second.at(ref.attempt) == AttemptOutcome::failed)
       throw Violation{"I3: a success was recorded as failure"};
   }
@@ -154,7 +157,7 @@ void World::judge_attempts(const std::map<CommandId, StateRow>& rows, const Atte
     if (row.state != State::succeeded) continue;
     const auto outcomes = attempts.find(id);
     if (outcomes == attempts.end() || outcomes->second.rbegin()->second != AttemptOutcome::succeeded)
-      throw Violation{"I3: " + text(id) + " succeeded without an attempt"};
+      throw Violation{"I3: " + format_command_id(id) + " succeeded without an attempt"};
   }
 }
 
@@ -170,8 +173,9 @@ void World::judge_losses(const Attempts& attempts) {
       const bool went_on = number != outcomes.rbegin()->first;
       in_a_row = outcome == AttemptOutcome::lost ? in_a_row + 1 : 0;
       if (in_a_row == 1 && went_on && known->second == OnLost::dead)
-        throw Violation{"I5: " + text(id) + " was tried again although it must not be"};
-      if (in_a_row >= 3 && went_on) throw Violation{"I5: poison " + text(id) + " was tried a fourth time"};
+        throw Violation{"I5: " + format_command_id(id) + " was tried again although it must not be"};
+      if (in_a_row >= 3 && went_on)
+        throw Violation{"I5: poison " + format_command_id(id) + " was tried a fourth time"};
     }
   }
 }
@@ -180,7 +184,7 @@ void World::judge_losses(const Attempts& attempts) {
 void World::judge_dead_letters(const std::map<CommandId, StateRow>& rows) {
   for (const auto& [id, row] : rows) {
     if (row.state == State::dead && !wire_.dead_kept.contains({id, row.attempt}))
-      throw Violation{"I9: the dead letter of " + text(id) + " never reached the broker"};
+      throw Violation{"I9: the dead letter of " + format_command_id(id) + " never reached the broker"};
   }
 }
 

@@ -154,6 +154,20 @@ void draw_operator(std::uint64_t seed, WorldPlan& plan) {
   plan.rates.workflow_act = maybe(rng, 0.4, seconds{1}, seconds{6});
 }
 
+// Some seconds, or for ever.
+std::int64_t draw_keep(Rng& rng) { return rng.chance(0.2) ? kKeepForever : rng.between(300, 8000); }
+
+void draw_retention(std::uint64_t seed, WorldPlan& plan) {
+  Rng rng(seed ^ 0x5D0C3B7A9E6F1284ULL);
+  if (!rng.chance(0.35)) return;
+  plan.retention.keep_ms = draw_keep(rng);
+  for (const State state : {State::succeeded, State::dead, State::cancelled, State::expired}) {
+    if (rng.chance(0.3)) plan.retention.rules.push_back({state, "work", draw_keep(rng)});
+    if (rng.chance(0.3)) plan.retention.rules.push_back({state, "", draw_keep(rng)});
+    if (rng.chance(0.1)) plan.retention.rules.push_back({state, "other", draw_keep(rng)});
+  }
+}
+
 }  // namespace
 
 WorldPlan WorldPlan::draw(std::uint64_t seed) {
@@ -176,6 +190,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
   if (rng.chance(0.12)) {
     make_calm(rng, plan);
     draw_operator(seed, plan);
+    draw_retention(seed, plan);
     return plan;
   }
   plan.poison = rng.chance(0.2);
@@ -187,7 +202,23 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
   plan.rates.operator_action = maybe(rng, 0.6, milliseconds{200}, seconds{3});
   if (rng.chance(0.05)) make_sluggish(rng, plan);
   draw_operator(seed, plan);
+  draw_retention(seed, plan);
   return plan;
+}
+
+std::optional<Duration> WorldPlan::keep(State state) const {
+  std::int64_t keep = retention.keep_ms;
+  for (const char* type : {"", "work"}) {
+    for (const RetentionRule& rule : retention.rules) {
+      if (rule.state == state && rule.type == type) keep = rule.keep_ms;
+    }
+  }
+  return keep == kKeepForever ? std::nullopt : std::optional<Duration>(milliseconds{keep});
+}
+
+bool WorldPlan::removes() const {
+  return std::any_of(kStates.begin(), kStates.end(),
+                     [this](State state) { return is_end(state) && keep(state).has_value(); });
 }
 
 std::vector<std::string> WorldPlan::faults() const {
@@ -201,6 +232,7 @@ std::vector<std::string> WorldPlan::faults() const {
   for (const NetFault& fault : kNet) {
     if (net.*fault.chance > 0) names.emplace_back(fault.name);
   }
+  if (removes()) names.emplace_back("retention");
   if (poison) names.emplace_back("poison");
   if (hangs) names.emplace_back("hangs");
   return names;
@@ -216,6 +248,7 @@ bool WorldPlan::drop(const std::string& name) {
   for (const NetFault& fault : kNet) {
     if (name == fault.name) return (net.*fault.chance) = 0, true;
   }
+  if (name == "retention") return retention = Retention{}, true;
   if (name == "poison") return poison = false, true;
   if (name == "hangs") return hangs = false, true;
   return false;
@@ -233,6 +266,7 @@ bool WorldPlan::set(const std::string& name, std::int64_t value) {
   if (name == "calm") return calm = value != 0, true;
   if (name == "schedules") return schedules = count, true;
   if (name == "priorities") return priorities = count, true;
+  if (name == "keep_ms") return retention = Retention{value, {}}, true;
   if (name == "keys") return keys = value != 0, true;
   for (const RateFault& fault : kRates) {
     if (name == fault.name) return (rates.*fault.rate) = milliseconds{value}, true;
@@ -241,7 +275,7 @@ bool WorldPlan::set(const std::string& name, std::int64_t value) {
 }
 
 std::vector<std::string> WorldPlan::known_faults() {
-  std::vector<std::string> names{"poison", "hangs"};
+  std::vector<std::string> names{"poison", "hangs", "retention"};
   for (const RateFault& fault : kRates) names.emplace_back(fault.name);
   for (const RabbitFault& fault : kRabbit) names.emplace_back(fault.name);
   for (const NetFault& fault : kNet) names.emplace_back(fault.name);

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "control-server/core/retention.h"
 #include "tests/sim/base/sim_link.h"
 #include "tests/sim/base/sim_rabbit.h"
 
@@ -22,6 +24,7 @@ struct WorldPlan {
   std::size_t lane_window = 1024;
   int schedules = 0;
   int priorities = 10;  // that are used
+  Retention retention;  // everything is of the type "work"
   std::vector<std::string> queues;
   SimNetFaults net;
   SimRabbitFaults rabbit;
@@ -41,6 +44,9 @@ struct WorldPlan {
   bool calm = false;
 
   static WorldPlan draw(std::uint64_t seed);
+  // How long a command is kept that has ended so; nothing = for ever.
+  [[nodiscard]] std::optional<Duration> keep(State state) const;
+  [[nodiscard]] bool removes() const;
   // Names of the faults that exist in this run.
   [[nodiscard]] std::vector<std::string> faults() const;
   // Sets a size by its name (shards, agents, ttl_ms, …), or how often in milliseconds a fault strikes; false

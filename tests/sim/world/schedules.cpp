@@ -1,5 +1,6 @@
 // Schedules in the simulated world: a client that makes them and stops them at the heal, and what must hold
 // of their fires.
+#include <cstdlib>
 #include <set>
 #include <utility>
 
@@ -84,7 +85,10 @@ void World::judge_schedules(const std::map<CommandId, StateRow>& rows) {
   Store& store = server_->store();
   std::set<CommandId> fired;
   std::map<std::int64_t, std::set<std::int64_t>> times;
-  store.each_fire([&](std::int64_t schedule, std::int64_t at, FireKind, CommandId id) {
+  store.each_fire([&](std::int64_t schedule, std::int64_t at, FireKind, CommandId number) {
+    const CommandId id{std::abs(number.value)};
+    if (number.value < 0 && !removed_.contains(id))
+      throw Violation{"I18: the fire of " + format_command_id(id) + " says that it was removed"};
     if (!fired.insert(id).second || !rows.contains(id))
       throw Violation{"I10: " + format_command_id(id) +
                       " is the command of two fires, or of none that is stored"};

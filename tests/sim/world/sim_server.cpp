@@ -11,7 +11,12 @@ constexpr std::int64_t kReserveBytes = 8192;
 
 SimServer::SimServer(SimLoop& loop, SimNet& net, SimRabbit& rabbit, CrashVfs& disk, Config config,
                      Hooks hooks)
-    : loop_(loop), net_(net), rabbit_(rabbit), disk_(disk), config_(config), hooks_(std::move(hooks)) {}
+    : loop_(loop),
+      net_(net),
+      rabbit_(rabbit),
+      disk_(disk),
+      config_(std::move(config)),
+      hooks_(std::move(hooks)) {}
 
 void SimServer::start() {
   auto store = Store::open({"duly.db", disk_.name(), config_.shards, true});
@@ -25,6 +30,7 @@ void SimServer::start() {
   engine.max_queued = config_.max_queued;
   engine.lane_window = config_.lane_window;
   engine.operation_rows = 3;  // so that acts on many commands take many steps
+  engine.removal = {config_.retention, 3, hooks_.removing};
   engine.before_commit = [this] {
     if (hooks_.crash_before_commit()) throw ServerCrash{};
   };

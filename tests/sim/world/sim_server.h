@@ -26,6 +26,7 @@ class SimServer {
     Duration lease_ttl = seconds{2};
     std::int64_t max_queued = 10'000;
     std::size_t lane_window = 1024;
+    Retention retention;
   };
   struct Hooks {
     std::function<void(const Answer&)> answered;
@@ -33,6 +34,7 @@ class SimServer {
     std::function<void(const CloseSession&)> closing;
     std::function<void(const SessionSaid&)> said;  // every message from an agent, as it arrives
     std::function<void(SessionId)> closed;         // by the agent, the network or a full disk
+    std::function<void(CommandId)> removing;       // an ended command, before it is removed
     std::function<bool()> crash_before_commit, crash_after_commit, crash_before_reply;
   };
 

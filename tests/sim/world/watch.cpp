@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::size_t kCopies = 3;
 
-std::string text(CommandId id) { return format_command_id(id); }
-
 std::optional<MessageKey> key_of(const AmqpMessage& message) {
   const auto read = read_execution_message(message);
   if (!read) return std::nullopt;
@@ -32,7 +30,8 @@ void World::watch_said(const SessionSaid& said) {
   if (marks == nullptr) return;
   for (const MarkItem& item : marks->items) {
     if (!wire_.confirmed.contains({item.id, item.attempt, item.token.value}))
-      throw Violation{"I13: " + text(item.id) + " was reported published, and the broker never confirmed it"};
+      throw Violation{"I13: " + format_command_id(item.id) +
+                      " was reported published, and the broker never confirmed it"};
   }
 }
 
@@ -85,13 +84,14 @@ void World::watch_start(AttemptRef ref) {
   // by as much.
   const std::int64_t tolerance_ms = plan_.rates.wall_step.count() > 0 ? limits::kLookAhead.count() : 0;
   if (this_attempt && row->due_ms > server_wall_ms() + tolerance_ms)
-    throw Violation{"I16: " + text(ref.id) + " began early"};
+    throw Violation{"I16: " + format_command_id(ref.id) + " began early"};
   if (this_attempt && row->expires_ms != 0 && row->started_ms >= row->expires_ms)
-    throw Violation{"I16: " + text(ref.id) + " began after it had expired"};
+    throw Violation{"I16: " + format_command_id(ref.id) + " began after it had expired"};
   if (this_attempt && row->key_hash != 0) {
     for (const StateRow& other : server_->store().running()) {
       if (other.key_hash == row->key_hash && other.id != ref.id)
-        throw Violation{"I6: " + text(ref.id) + " and " + text(other.id) + " of one key run at a time"};
+        throw Violation{"I6: " + format_command_id(ref.id) + " and " + format_command_id(other.id) +
+                        " of one key run at a time"};
     }
   }
   if (this_attempt && plan_.rates.queue_limit.count() > 0) watch_limits(*row);
@@ -122,7 +122,8 @@ void World::watch_broker() {
   watch.settled = [this](const AmqpMessage& message) {
     const auto key = key_of(message);
     if (key && !wire_.answered.contains({std::get<0>(*key), std::get<1>(*key)}))
-      throw Violation{"I9: " + text(std::get<0>(*key)) + " was acknowledged to the broker before its permit"};
+      throw Violation{"I9: " + format_command_id(std::get<0>(*key)) +
+                      " was acknowledged to the broker before its permit"};
   };
   rabbit_.set_watch(std::move(watch));
 }

@@ -8,11 +8,7 @@
 
 namespace duly::sim {
 
-namespace {
-
-std::string text(CommandId id) { return format_command_id(id); }
-
-}  // namespace
+namespace {}  // namespace
 
 // One more, small, with edges from earlier nodes to later ones.
 void World::draw_workflow() {
@@ -41,7 +37,9 @@ void World::draw_workflow() {
 // Some commands wait for one or two that were accepted before.  Dice of their own: the commands stay as
 // drawn.
 void World::add_parents(NewCommand& command) {
-  if (plan_.rates.workflow.count() <= 0 || some_.empty() || !parent_dice_.chance(0.15)) return;
+  // A parent may be gone when it is named: that is refused, and rightly so.
+  if (plan_.rates.workflow.count() <= 0 || plan_.removes() || some_.empty() || !parent_dice_.chance(0.15))
+    return;
   const std::size_t recent = std::min<std::size_t>(some_.size(), 20);
   for (int i = 0; i < 2; ++i) {
     const CommandId parent = some_[some_.size() - 1 - parent_dice_.below(recent)];
@@ -76,7 +74,9 @@ void World::workflow_answered(const Pending& request, const Answer& answer) {
     return;  // and it is sent again
   }
   planned.id = submitted->items.at(0).id;
-  planned.nodes = server_->store().nodes(planned.id);
+  std::set<CommandId> nodes = removed_nodes_[planned.id];
+  for (const CommandId id : server_->store().nodes(planned.id)) nodes.insert(id);
+  planned.nodes.assign(nodes.begin(), nodes.end());
   if (planned.nodes.size() != planned.input.nodes.size())
     throw Violation{"I8: " + format_workflow_id(planned.id) + " has another number of commands"};
   for (std::size_t i = 0; i < planned.nodes.size(); ++i) {
@@ -123,15 +123,18 @@ void World::watch_parents(CommandId id) {
     const bool succeeded = std::any_of(from, ledger_.starts.end(), [&](const auto& start) {
       return start.first.id == parent && start.second.ended_ok;
     });
-    if (!succeeded) throw Violation{"I11: " + text(id) + " began before " + text(parent) + " had succeeded"};
+    if (!succeeded)
+      throw Violation{"I11: " + format_command_id(id) + " began before " + format_command_id(parent) +
+                      " had succeeded"};
   }
 }
 
-void World::judge_workflows(const std::map<CommandId, StateRow>& rows) {
+void World::judge_workflows(const std::map<CommandId, StateRow>& rows, const AttemptRows& attempts) {
   Store& store = server_->store();
   for (const PlannedWorkflow& planned : workflows_) {
     const std::string name = format_workflow_id(planned.id);
     const auto row = store.workflow(planned.id);
+    if (!row && removed_nodes_[planned.id].size() == planned.nodes.size()) continue;
     if (!row) throw Violation{"I1: " + name + " was accepted and is lost"};
     std::int64_t failed = 0;
     for (const CommandId id : planned.nodes) failed += rows.at(id).state == State::succeeded ? 0 : 1;
@@ -141,12 +144,13 @@ void World::judge_workflows(const std::map<CommandId, StateRow>& rows) {
     if ((row->state == WorkflowState::succeeded) != (failed == 0))
       throw Violation{"I11: " + name + " is " + std::string(name_of(row->state))};
     judge_nodes(planned, rows);
-    judge_rest(planned, rows);
+    judge_rest(planned, rows, attempts);
   }
   for (const auto& [id, parents] : facts_.parents) {
     for (const CommandId parent : parents) {
       if (rows.at(id).state == State::succeeded && rows.at(parent).state != State::succeeded)
-        throw Violation{"I11: " + text(id) + " has succeeded and its parent " + text(parent) + " has not"};
+        throw Violation{"I11: " + format_command_id(id) + " has succeeded and its parent " +
+                        format_command_id(parent) + " has not"};
     }
   }
 }
@@ -167,14 +171,15 @@ void World::judge_nodes(const PlannedWorkflow& planned, const std::map<CommandId
         std::any_of(parents->second.begin(), parents->second.end(),
                     [&](CommandId parent) { return rows.at(parent).state != State::succeeded; });
     if (state == State::cancelled && !parent_failed && !(rest && any_dead))
-      throw Violation{"I11: " + text(id) + " was cancelled and nothing it waits for has failed"};
+      throw Violation{"I11: " + format_command_id(id) + " was cancelled and nothing it waits for has failed"};
     if (state == State::succeeded && parent_failed)
-      throw Violation{"I11: " + text(id) + " ran although what it waits for has failed"};
+      throw Violation{"I11: " + format_command_id(id) + " ran although what it waits for has failed"};
   }
 }
 
 // By the policy cancel_rest nobody gets a permit after one of them has failed for good.
-void World::judge_rest(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows) {
+void World::judge_rest(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows,
+                       const AttemptRows& attempts) {
   const bool tried_again = !planned.nodes.empty() && facts_.revivable.contains(planned.nodes.front());
   if (planned.input.on_failure != OnFailure::cancel_rest || tried_again || plan_.rates.wall_step.count() > 0)
     return;
@@ -185,10 +190,11 @@ void World::judge_rest(const PlannedWorkflow& planned, const std::map<CommandId,
     if (row.state != State::succeeded) failed_ms = std::min(failed_ms, row.finished_ms);
   }
   const std::set<CommandId> nodes(planned.nodes.begin(), planned.nodes.end());
-  server_->store().each_attempt([&](const AttemptRow& attempt) {
+  for (const AttemptRow& attempt : attempts) {
     if (attempt.attempt == 1 && nodes.contains(attempt.id) && attempt.started_ms > failed_ms)
-      throw Violation{"I11: " + text(attempt.id) + " began although another of its workflow had failed"};
-  });
+      throw Violation{"I11: " + format_command_id(attempt.id) +
+                      " began although another of its workflow had failed"};
+  }
 }
 
 }  // namespace duly::sim

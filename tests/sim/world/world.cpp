@@ -25,7 +25,7 @@ World::World(std::uint64_t seed, WorldPlan plan)
       net_(loop_, rng_.next()),
       disk_(rng_.next()) {
   for (const std::string& name : plan_.faults()) counts_.seeds[name] = 1;
-  SimServer::Config config{plan_.shards, plan_.ttl, plan_.max_queued, plan_.lane_window};
+  SimServer::Config config{plan_.shards, plan_.ttl, plan_.max_queued, plan_.lane_window, plan_.retention};
   server_ = std::make_unique<SimServer>(loop_, net_, rabbit_, disk_, config, server_hooks());
   for (std::size_t i = 0; i < static_cast<std::size_t>(plan_.agents); ++i) {
     SimAgent::Config agent{"agent-" + std::to_string(i), plan_.concurrency, plan_.queues};
@@ -47,6 +47,7 @@ SimServer::Hooks World::server_hooks() {
   };
   hooks.closed = [this](SessionId session) { wire_.heard.erase(session); };
   hooks.said = [this](const SessionSaid& said) { watch_said(said); };
+  hooks.removing = [this](CommandId id) { watch_removal(id); };
   hooks.crash_before_commit = [this] { return std::exchange(crash_at_commit_, false); };
   hooks.crash_after_commit = [this] { return std::exchange(crash_after_commit_, false); };
   hooks.crash_before_reply = [this] { return std::exchange(crash_before_reply_, false); };
@@ -96,6 +97,7 @@ std::uint64_t World::run() {
   run_for(plan_.hurt);
   heal();
   run_until_settled(plan_.ttl * 3 + seconds{5} + kOwnTimes + backlog_time());
+  run_until_removed();
   judge();
   counts_.runs = ledger_.runs;
   counts_.virtual_ms = to_ms(loop_.now().time_since_epoch());

@@ -95,11 +95,16 @@ class World {
   [[nodiscard]] std::string open_work();  // for the message of a run that does not settle
   void judge();
   void judge_commands(std::map<CommandId, StateRow>& rows);
+  using AttemptRows = std::vector<AttemptRow>;
+  AttemptRows all_attempts(std::map<CommandId, StateRow>& rows);
   using Attempts = std::map<CommandId, std::map<int, AttemptOutcome>>;
   void judge_attempts(const std::map<CommandId, StateRow>& rows, const Attempts& attempts);
-  void judge_epochs(const std::map<CommandId, StateRow>& rows);
+  void judge_epochs(const std::map<CommandId, StateRow>& rows, const AttemptRows& attempts);
   void judge_losses(const Attempts& attempts);
   void judge_dead_letters(const std::map<CommandId, StateRow>& rows);
+  void watch_removal(CommandId id);
+  void run_until_removed();
+  [[nodiscard]] std::optional<CommandId> overdue();
   void watch_schedules();
   void judge_schedules(const std::map<CommandId, StateRow>& rows);
   static void judge_fires(const ScheduleRow& row, const std::set<std::int64_t>& times);
@@ -110,8 +115,9 @@ class World {
     bool asked = false;
   };
   void watch_parents(CommandId id);
-  void judge_workflows(const std::map<CommandId, StateRow>& rows);
-  void judge_rest(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows);
+  void judge_workflows(const std::map<CommandId, StateRow>& rows, const AttemptRows& attempts);
+  void judge_rest(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows,
+                  const AttemptRows& attempts);
   void judge_nodes(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows);
   void ask_stats();
   void add_stats();
@@ -172,6 +178,13 @@ class World {
   std::map<std::pair<ShardId, Epoch>, std::pair<std::string, Incarnation>> holder_;
   std::set<std::pair<std::size_t, PublishTicket>> publishes_;  // not settled yet, by agent
   std::map<CommandId, State> ended_;                           // as last sampled
+  std::map<CommandId, MonoTime> open_;                         // when last sampled and not ended
+  struct Removed {
+    StateRow row;
+    std::vector<AttemptRow> attempts;
+  };
+  std::map<CommandId, std::set<CommandId>> removed_nodes_;  // by workflow
+  std::map<CommandId, Removed> removed_;  // as it was when the server was about to remove it
   WallTime server_wall_{};
   bool healing_ = false;
   bool power_fails_again_ = false;       // soon after the next start

@@ -35,8 +35,8 @@ std::vector<Message> of(const DispatchEffects& effects) {
 }
 
 // A dispatcher that is connected, trusted, and holds shards 0 and 1 under epoch 1.
-struct Fixture {
-  Fixture() {
+struct DispatcherFixture {
+  DispatcherFixture() {
     dispatcher.broker_usable(true);
     dispatcher.welcome(kStart, kTtl);
     dispatcher.lease({});  // the first lease says what may be kept
@@ -57,7 +57,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("nothing is published before its time, and then in order of time") {
-  Fixture f;
+  DispatcherFixture f;
   CHECK(f.give({item(1, milliseconds{200}), item(2, milliseconds{100})}).publishes.empty());
   CHECK(f.dispatcher.next_wakeup() == kStart + milliseconds{100});
   CHECK(f.dispatcher.take(kStart + milliseconds{100} - Duration{1}).publishes.empty());
@@ -69,7 +69,7 @@ TEST_CASE("nothing is published before its time, and then in order of time") {
 }
 
 TEST_CASE("a confirmed publish is marked with what it was handed out under, and counted") {
-  Fixture f;
+  DispatcherFixture f;
   const auto published = f.give({item(7)}).publishes;
   REQUIRE(published.size() == 1);
   const auto marks = of<Marks>(f.settle(published[0].first, PublishOutcome::confirmed));
@@ -87,7 +87,7 @@ TEST_CASE("what is not confirmed is given back, never marked") {
       {PublishOutcome::returned, GiveBackReason::returned},
       {PublishOutcome::rejected, GiveBackReason::rejected}};
   for (const auto& [outcome, reason] : table) {
-    Fixture f;
+    DispatcherFixture f;
     const auto effects = f.settle(f.give({item(7)}).publishes.at(0).first, outcome);
     CHECK(of<Marks>(effects).empty());
     const auto given = of<GiveBack>(effects);
@@ -102,7 +102,7 @@ TEST_CASE("what is not confirmed is given back, never marked") {
 }
 
 TEST_CASE("when the lease can no longer be trusted nothing is published, and the shards are let go") {
-  Fixture f;
+  DispatcherFixture f;
   const MonoTime trusted = kStart + kTtl * 4 / 5;
   CHECK(f.give({item(1, seconds{1}), item(2, seconds{4})}).publishes.empty());
   CHECK(f.dispatcher.take(trusted - Duration{1}).publishes.size() == 1);
@@ -123,7 +123,7 @@ TEST_CASE("when the lease can no longer be trusted nothing is published, and the
 TEST_CASE(
     "an acknowledged heartbeat extends the trust from when it was sent, and an older one does not shorten "
     "it") {
-  Fixture f;
+  DispatcherFixture f;
   f.dispatcher.heartbeat_acknowledged(kStart + seconds{3});
   f.dispatcher.heartbeat_acknowledged(kStart + seconds{1});
   f.give({item(1, milliseconds{6900}), item(2, milliseconds{7100})});
@@ -132,7 +132,7 @@ TEST_CASE(
 }
 
 TEST_CASE("the lease runs out also while the link is away, and nothing goes out without a link") {
-  Fixture f;
+  DispatcherFixture f;
   f.give({item(1, seconds{1}), item(2, seconds{2})});
   f.dispatcher.link_lost();
   const auto silent = f.dispatcher.take(kStart + seconds{1});
@@ -142,7 +142,7 @@ TEST_CASE("the lease runs out also while the link is away, and nothing goes out 
 }
 
 TEST_CASE("marks are sent again on a new connection until they are acknowledged") {
-  Fixture f;
+  DispatcherFixture f;
   f.settle(f.give({item(7)}).publishes.at(0).first, PublishOutcome::confirmed);
   CHECK(f.dispatcher.in_hand() == std::vector{AttemptRef{CommandId{7}, 1}});
   f.dispatcher.link_lost();
@@ -159,7 +159,7 @@ TEST_CASE("marks are sent again on a new connection until they are acknowledged"
 }
 
 TEST_CASE("the first lease after a welcome drops the shards it does not name, or names under another epoch") {
-  Fixture f;
+  DispatcherFixture f;
   f.dispatcher.lease({{{ShardId{2}, Epoch{1}}}});
   f.give({item(1, milliseconds{10}, 0), item(2, milliseconds{10}, 1), item(3, milliseconds{10}, 2)});
   f.dispatcher.link_lost();
@@ -174,13 +174,13 @@ TEST_CASE("the first lease after a welcome drops the shards it does not name, or
 }
 
 TEST_CASE("commands of a shard that is not held, or of another epoch, are not published") {
-  Fixture f;
+  DispatcherFixture f;
   CHECK(f.give({item(1, Duration{0}, 5), item(2, Duration{0}, 0, 2)}).publishes.empty());
   CHECK(f.dispatcher.in_flight() == 0);
 }
 
 TEST_CASE("a revoked shard gives back what is upcoming, and is released after its publishes are marked") {
-  Fixture f;
+  DispatcherFixture f;
   const auto published = f.give({item(1), item(2, milliseconds{50}), item(3, milliseconds{50}, 1)}).publishes;
   REQUIRE(published.size() == 1);
   f.dispatcher.revoke({{{ShardId{0}, Epoch{9}}}});  // of another epoch: not ours
@@ -202,7 +202,7 @@ TEST_CASE("a revoked shard gives back what is upcoming, and is released after it
 }
 
 TEST_CASE("a broker that is away gives back what is upcoming, and takes no credit until it is there") {
-  Fixture f;
+  DispatcherFixture f;
   f.give({item(1, seconds{1})});
   f.dispatcher.broker_usable(false);
   const auto effects = f.dispatcher.take(kStart);
@@ -213,7 +213,7 @@ TEST_CASE("a broker that is away gives back what is upcoming, and takes no credi
 }
 
 TEST_CASE("a hello claims what is in hand under the present epochs, and nothing of a holding that is gone") {
-  Fixture f;
+  DispatcherFixture f;
   f.give({item(1), item(2, seconds{1}), item(3, Duration{0}, 1)});  // 1 and 3 are published, 2 waits
   CHECK(f.dispatcher.in_hand().size() == 3);
   f.dispatcher.link_lost();
@@ -240,7 +240,7 @@ TEST_CASE("credit is given up to what fits in hand, and begins anew with each co
 }
 
 TEST_CASE("at most a window of publishes is unconfirmed") {
-  Fixture f;
+  DispatcherFixture f;
   std::vector<HandOutItem> many;
   for (std::int64_t id = 1; id <= 1500; ++id) many.push_back(item(id));
   CHECK(f.give(many).publishes.size() == limits::kPublishWindow);
@@ -249,7 +249,7 @@ TEST_CASE("at most a window of publishes is unconfirmed") {
 
 TEST_CASE(
     "a draining dispatcher says so, gives back, releases, and is idle when its marks are acknowledged") {
-  Fixture f;
+  DispatcherFixture f;
   const auto published = f.give({item(1), item(2, seconds{1}, 1)}).publishes;
   f.dispatcher.drain();
   const auto effects = f.dispatcher.take(kStart);

@@ -8,7 +8,7 @@
 namespace duly {
 namespace {
 
-constexpr MonoTime kStart{seconds{100}};
+constexpr MonoTime kExecutorStart{seconds{100}};
 
 Delivery delivery(std::int64_t id, std::uint64_t tag, int attempt = 1) {
   HandOutItem item;
@@ -30,12 +30,12 @@ std::vector<Message> of(const ExecuteEffects& effects) {
 }
 
 // An executor with a link; the test plays the broker, the server and the handlers.
-struct Fixture {
-  explicit Fixture(int slots = 2) : executor(slots) {
+struct ExecutorFixture {
+  explicit ExecutorFixture(int slots = 2) : executor(slots) {
     executor.welcome();
-    executor.take(kStart);
+    executor.take(kExecutorStart);
   }
-  ExecuteEffects deliver(std::int64_t id, std::uint64_t tag, MonoTime now = kStart) {
+  ExecuteEffects deliver(std::int64_t id, std::uint64_t tag, MonoTime now = kExecutorStart) {
     executor.delivered(now, delivery(id, tag));
     return executor.take(now);
   }
@@ -46,7 +46,7 @@ struct Fixture {
     REQUIRE(begins[0].items.size() == 1);
     return begins[0].items[0];
   }
-  ExecuteEffects answer(const BeginItem& item, Verdict verdict, MonoTime now = kStart) {
+  ExecuteEffects answer(const BeginItem& item, Verdict verdict, MonoTime now = kExecutorStart) {
     executor.begun(now, {{{item.id, item.attempt, item.nonce, verdict, "", 1000}}});
     return executor.take(now);
   }
@@ -55,7 +55,7 @@ struct Fixture {
   }
   ExecuteEffects done(std::int64_t id, bool ok = true) {
     executor.done({CommandId{id}, 1}, {ok, true, ok ? "" : "broken", make_bytes("7")});
-    return executor.take(kStart);
+    return executor.take(kExecutorStart);
   }
   Executor executor;
 };
@@ -69,10 +69,10 @@ std::vector<Settle> hows(const ExecuteEffects& effects) {
 }  // namespace
 
 TEST_CASE("a delivery is neither run nor acknowledged before its permit, and both after it") {
-  Fixture f;
+  ExecutorFixture f;
   const auto delivered = f.deliver(7, 70);
   CHECK((delivered.runs.empty() && delivered.settlements.empty()));
-  const BeginItem item = Fixture::asked(delivered);
+  const BeginItem item = ExecutorFixture::asked(delivered);
   CHECK(item.id == CommandId{7});
   const auto begun = f.answer(item, Verdict::go);
   REQUIRE(begun.runs.size() == 1);
@@ -83,93 +83,94 @@ TEST_CASE("a delivery is neither run nor acknowledged before its permit, and bot
 }
 
 TEST_CASE("a refused delivery is acknowledged and not run") {
-  Fixture f;
-  const auto begun = f.answer(Fixture::asked(f.deliver(7, 70)), Verdict::drop);
+  ExecutorFixture f;
+  const auto begun = f.answer(ExecutorFixture::asked(f.deliver(7, 70)), Verdict::drop);
   CHECK(begun.runs.empty());
   CHECK(hows(begun) == std::vector{Settle::ack});
   CHECK(f.executor.idle());
 }
 
 TEST_CASE("a message that is not understood is parked with the reason, and no permit is asked for") {
-  Fixture f;
+  ExecutorFixture f;
   Delivery broken = delivery(7, 70);
   broken.message.headers.erase("duly-token");
-  f.executor.delivered(kStart, broken);
-  const auto effects = f.executor.take(kStart);
+  f.executor.delivered(kExecutorStart, broken);
+  const auto effects = f.executor.take(kExecutorStart);
   REQUIRE(effects.parks.size() == 1);
   CHECK(effects.parks[0].reason.find("duly-token") != std::string::npos);
   CHECK((effects.messages.empty() && effects.settlements.empty()));
 }
 
 TEST_CASE("permits are asked only for free slots, one more when a handler ends") {
-  Fixture f(1);
+  ExecutorFixture f(1);
   f.run(1);
   CHECK(of<Begin>(f.deliver(2, 20)).empty());
   f.executor.done({CommandId{1}, 1}, {true, true, "", nullptr});
-  CHECK(Fixture::asked(f.executor.take(kStart)).id == CommandId{2});
+  CHECK(ExecutorFixture::asked(f.executor.take(kExecutorStart)).id == CommandId{2});
 }
 
 TEST_CASE("a result is reported, and again on each new connection until the server has it") {
-  Fixture f;
+  ExecutorFixture f;
   f.run(1);
   const auto finish = of<Finish>(f.done(1, false));
   REQUIRE(finish.size() == 1);
   CHECK(finish[0].items.at(0).outcome == AttemptOutcome::failed);
   CHECK(finish[0].items.at(0).error == "broken");
-  CHECK(of<Finish>(f.executor.take(kStart)).empty());
+  CHECK(of<Finish>(f.executor.take(kExecutorStart)).empty());
   f.executor.link_lost();
   f.executor.welcome();
   CHECK(f.executor.attempts() == std::vector{AttemptRef{CommandId{1}, 1}});
-  CHECK(of<Finish>(f.executor.take(kStart)).at(0).items.at(0).id == CommandId{1});
+  CHECK(of<Finish>(f.executor.take(kExecutorStart)).at(0).items.at(0).id == CommandId{1});
   CHECK_FALSE(f.executor.idle());
   f.executor.finished({{{CommandId{1}, 1}}});
   f.executor.link_lost();
   f.executor.welcome();
-  CHECK(f.executor.take(kStart).messages.empty());
+  CHECK(f.executor.take(kExecutorStart).messages.empty());
   CHECK(f.executor.idle());
 }
 
 TEST_CASE("a result that comes while the link is away waits for it") {
-  Fixture f;
+  ExecutorFixture f;
   f.run(1);
   f.executor.link_lost();
   CHECK(f.done(1).messages.empty());
   f.executor.welcome();
-  CHECK(of<Finish>(f.executor.take(kStart)).size() == 1);
+  CHECK(of<Finish>(f.executor.take(kExecutorStart)).size() == 1);
 }
 
 TEST_CASE("a time-out is reported once, its handler is stopped, and what that says later is ignored") {
-  Fixture f(1);
+  ExecutorFixture f(1);
   f.run(1);
-  CHECK(f.executor.next_wakeup() == kStart + milliseconds{1000});
-  CHECK(f.executor.take(kStart + milliseconds{999}).stops.empty());
-  const auto late = f.executor.take(kStart + milliseconds{1000});
+  CHECK(f.executor.next_wakeup() == kExecutorStart + milliseconds{1000});
+  CHECK(f.executor.take(kExecutorStart + milliseconds{999}).stops.empty());
+  const auto late = f.executor.take(kExecutorStart + milliseconds{1000});
   REQUIRE(late.stops.size() == 1);
   CHECK(of<Finish>(late).at(0).items.at(0).outcome == AttemptOutcome::timed_out);
-  const auto later = f.executor.take(kStart + seconds{5});
+  const auto later = f.executor.take(kExecutorStart + seconds{5});
   CHECK((later.stops.empty() && later.messages.empty()));
-  CHECK(of<Begin>(f.deliver(2, 20, kStart + seconds{5})).empty());  // its slot is in use until it stops
+  CHECK(
+      of<Begin>(f.deliver(2, 20, kExecutorStart + seconds{5})).empty());  // its slot is in use until it stops
   const auto done = f.done(1);
   CHECK(of<Finish>(done).empty());
   CHECK(of<Begin>(done).size() == 1);
 }
 
 TEST_CASE("a permit that was asked for is asked for again after a reconnect, under the same nonce") {
-  Fixture f;
-  const BeginItem first = Fixture::asked(f.deliver(1, 10));
+  ExecutorFixture f;
+  const BeginItem first = ExecutorFixture::asked(f.deliver(1, 10));
   f.executor.link_lost();
   f.executor.consumer_down();  // the delivery is void, the permit may be out
   CHECK(f.executor.attempts() == std::vector{AttemptRef{CommandId{1}, 1}});
   f.executor.welcome();
-  const BeginItem again = Fixture::asked(f.executor.take(kStart));
+  const BeginItem again = ExecutorFixture::asked(f.executor.take(kExecutorStart));
   CHECK((again.nonce == first.nonce && again.id == first.id));
   CHECK(f.answer(again, Verdict::go).runs.size() == 1);
 }
 
 TEST_CASE("two deliveries of one attempt ask under two nonces, and one of them runs") {
-  Fixture f;
-  const BeginItem one = Fixture::asked(f.deliver(1, 10));
-  const BeginItem two = Fixture::asked(f.deliver(1, 11));
+  ExecutorFixture f;
+  const BeginItem one = ExecutorFixture::asked(f.deliver(1, 10));
+  const BeginItem two = ExecutorFixture::asked(f.deliver(1, 11));
   CHECK(one.nonce != two.nonce);
   CHECK(f.answer(one, Verdict::go).runs.size() == 1);
   CHECK(f.answer(two, Verdict::drop).runs.empty());
@@ -177,57 +178,57 @@ TEST_CASE("two deliveries of one attempt ask under two nonces, and one of them r
 
 TEST_CASE(
     "deliveries that find no slot for long go back to the queue, and consuming stops until there is one") {
-  Fixture f(1);
+  ExecutorFixture f(1);
   f.run(1);
   CHECK(f.deliver(2, 20).settlements.empty());
-  CHECK(f.executor.next_wakeup() == kStart + milliseconds{500});
-  CHECK(f.executor.take(kStart + milliseconds{499}).settlements.empty());
-  const auto starved = f.executor.take(kStart + milliseconds{500});
+  CHECK(f.executor.next_wakeup() == kExecutorStart + milliseconds{500});
+  CHECK(f.executor.take(kExecutorStart + milliseconds{499}).settlements.empty());
+  const auto starved = f.executor.take(kExecutorStart + milliseconds{500});
   CHECK(hows(starved) == std::vector{Settle::requeue});
   CHECK(starved.consume == false);
-  CHECK(hows(f.deliver(3, 30, kStart + milliseconds{500})) == std::vector{Settle::requeue});
+  CHECK(hows(f.deliver(3, 30, kExecutorStart + milliseconds{500})) == std::vector{Settle::requeue});
   CHECK(f.done(1).consume == true);
 }
 
 TEST_CASE("without a link deliveries go back to the queue as well, and consuming begins again with it") {
-  Fixture f;
+  ExecutorFixture f;
   f.executor.link_lost();
   CHECK(f.deliver(1, 10).messages.empty());
-  CHECK(hows(f.executor.take(kStart + milliseconds{500})) == std::vector{Settle::requeue});
+  CHECK(hows(f.executor.take(kExecutorStart + milliseconds{500})) == std::vector{Settle::requeue});
   f.executor.welcome();
-  CHECK(f.executor.take(kStart + seconds{1}).consume == true);
+  CHECK(f.executor.take(kExecutorStart + seconds{1}).consume == true);
 }
 
 TEST_CASE("deliveries of a lost consumer are forgotten, not settled") {
-  Fixture f(1);
+  ExecutorFixture f(1);
   f.run(1);
   f.deliver(2, 20);
   f.executor.consumer_down();
-  CHECK(f.executor.take(kStart + seconds{1}).settlements.empty());
+  CHECK(f.executor.take(kExecutorStart + seconds{1}).settlements.empty());
   CHECK(of<Begin>(f.done(1)).empty());
 }
 
 TEST_CASE("a cancelled run is stopped once and reports nothing") {
-  Fixture f;
+  ExecutorFixture f;
   f.run(1);
   f.executor.cancel_run({{{CommandId{1}, 1}, {CommandId{9}, 1}}});
   f.executor.cancel_run({{{CommandId{1}, 1}}});
-  CHECK(f.executor.take(kStart).stops.size() == 1);
+  CHECK(f.executor.take(kExecutorStart).stops.size() == 1);
   CHECK(f.executor.attempts().empty());
   CHECK(f.done(1).messages.empty());
 }
 
 TEST_CASE("a draining executor requeues what waits, takes nothing new, and hands back what still runs") {
-  Fixture f(1);
+  ExecutorFixture f(1);
   f.run(1);
   f.deliver(2, 20);
   f.executor.drain();
-  const auto drained = f.executor.take(kStart);
+  const auto drained = f.executor.take(kExecutorStart);
   CHECK(hows(drained) == std::vector{Settle::requeue});
   CHECK(drained.consume == false);
   CHECK(hows(f.deliver(3, 30)) == std::vector{Settle::requeue});
   f.executor.give_up();
-  const auto given = f.executor.take(kStart);
+  const auto given = f.executor.take(kExecutorStart);
   CHECK(given.stops.size() == 1);
   CHECK(of<Finish>(given).at(0).items.at(0).outcome == AttemptOutcome::handed_back);
   CHECK(of<Finish>(f.done(1)).empty());

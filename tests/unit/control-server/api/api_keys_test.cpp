@@ -5,11 +5,11 @@
 namespace duly {
 namespace {
 
-std::string line(const std::string& name, const std::string& role, const std::string& key) {
+std::string key_line(const std::string& name, const std::string& role, const std::string& key) {
   return name + " " + role + " " + to_hex(sha256(key)) + "\n";
 }
 
-std::string complaint(const std::string& text) {
+std::string keys_complaint(const std::string& text) {
   const auto keys = ApiKeys::parse(text);
   return keys ? "" : keys.error().what;
 }
@@ -30,9 +30,9 @@ TEST_CASE("SHA-256 is SHA-256") {
 }
 
 TEST_CASE("a key is found by itself, with its name and role") {
-  const auto keys = ApiKeys::parse("# of the team\n\n" + line("ci", "submit", "k-1") + "  ops\toperator  " +
-                                   to_hex(sha256("k-2")) + " \r\n" + line("boss", "admin", "k-3") +
-                                   "eye read " + to_hex(sha256("k-4")));
+  const auto keys = ApiKeys::parse("# of the team\n\n" + key_line("ci", "submit", "k-1") +
+                                   "  ops\toperator  " + to_hex(sha256("k-2")) + " \r\n" +
+                                   key_line("boss", "admin", "k-3") + "eye read " + to_hex(sha256("k-4")));
   REQUIRE(keys);
   CHECK(keys->size() == 4);
   REQUIRE(keys->find("k-2") != nullptr);
@@ -46,25 +46,25 @@ TEST_CASE("a key is found by itself, with its name and role") {
 }
 
 TEST_CASE("a file with one wrong line is refused whole, and the line is named") {
-  const std::string good = line("a", "read", "k-1");
+  const std::string good = key_line("a", "read", "k-1");
   const std::string hash = to_hex(sha256("k-2"));
-  CHECK(complaint(good + "b read\n").find("line 2: is not of the form") == 0);
-  CHECK(complaint(good + "\n#\nb boss " + hash).find("line 4: 'boss' is not a role") == 0);
-  CHECK(complaint(good + "b read " + hash + " more").find("line 2: ") == 0);
-  CHECK(complaint(good + "b/c read " + hash).find("line 2: the name of a key") == 0);
-  CHECK(complaint(good + std::string(65, 'b') + " read " + hash).find("line 2: the name of a key") == 0);
-  CHECK(complaint("server admin " + hash).find("line 1: 'server' cannot be") == 0);
-  CHECK(complaint("anonymous admin " + hash).find("line 1: 'anonymous' cannot be") == 0);
-  CHECK(complaint(good + line("a", "admin", "k-2")).find("line 2: there is a key named 'a'") == 0);
-  CHECK(complaint(good + line("b", "admin", "k-1")).find("line 2: this key is there already") == 0);
-  const std::string secret = complaint("b read duly_0123456789\n");
+  CHECK(keys_complaint(good + "b read\n").find("line 2: is not of the form") == 0);
+  CHECK(keys_complaint(good + "\n#\nb boss " + hash).find("line 4: 'boss' is not a role") == 0);
+  CHECK(keys_complaint(good + "b read " + hash + " more").find("line 2: ") == 0);
+  CHECK(keys_complaint(good + "b/c read " + hash).find("line 2: the name of a key") == 0);
+  CHECK(keys_complaint(good + std::string(65, 'b') + " read " + hash).find("line 2: the name of a key") == 0);
+  CHECK(keys_complaint("server admin " + hash).find("line 1: 'server' cannot be") == 0);
+  CHECK(keys_complaint("anonymous admin " + hash).find("line 1: 'anonymous' cannot be") == 0);
+  CHECK(keys_complaint(good + key_line("a", "admin", "k-2")).find("line 2: there is a key named 'a'") == 0);
+  CHECK(keys_complaint(good + key_line("b", "admin", "k-1")).find("line 2: this key is there already") == 0);
+  const std::string secret = keys_complaint("b read duly_0123456789\n");
   CHECK(secret.find("line 1: the third word is not a SHA-256") == 0);
   CHECK(secret.find("0123456789") == std::string::npos);
-  CHECK(complaint("") == "there is no key in it");
-  CHECK(complaint("# nothing\n\n") == "there is no key in it");
+  CHECK(keys_complaint("") == "there is no key in it");
+  CHECK(keys_complaint("# nothing\n\n") == "there is no key in it");
   std::string many;
-  for (int i = 0; i <= 1000; ++i) many += line("k" + std::to_string(i), "read", std::to_string(i));
-  CHECK(complaint(many) == "line 1001: there are at most 1000 keys");
+  for (int i = 0; i <= 1000; ++i) many += key_line("k" + std::to_string(i), "read", std::to_string(i));
+  CHECK(keys_complaint(many) == "line 1001: there are at most 1000 keys");
 }
 
 TEST_CASE("a new key's line lets its key in") {

@@ -12,14 +12,14 @@ namespace {
 
 constexpr std::int32_t kMail = 1, kNight = 2, kSend = 3, kReport = 4;
 
-struct Frame {
+struct EventFrame {
   std::string event, id;
   Json data;
 };
 
 // A client that takes what it is given at once, until it is told to stop.
-struct Client {
-  explicit Client(ManualLoop& l) : loop(l) {
+struct Listening {
+  explicit Listening(ManualLoop& l) : loop(l) {
     stream->send = [this](std::string piece) {
       ++pieces;
       largest = std::max(largest, piece.size());
@@ -37,10 +37,10 @@ struct Client {
     loop.advance(milliseconds{5});
   }
   // What has come, frame by frame; taken away.
-  std::vector<Frame> take() {
-    std::vector<Frame> frames;
+  std::vector<EventFrame> take() {
+    std::vector<EventFrame> frames;
     for (std::size_t end = text.find("\n\n"); end != std::string::npos; end = text.find("\n\n")) {
-      Frame frame;
+      EventFrame frame;
       std::string rest = text.substr(0, end + 1);
       text.erase(0, end + 2);
       for (std::size_t line = rest.find('\n'); line != std::string::npos; line = rest.find('\n')) {
@@ -64,12 +64,13 @@ struct Client {
   bool taking = true, ended = false;
 };
 
-StateChange change(std::int64_t id, State state, std::int32_t queue = kMail, std::int32_t type = kSend) {
+StateChange state_change(std::int64_t id, State state, std::int32_t queue = kMail,
+                         std::int32_t type = kSend) {
   return {CommandId{id}, ManualLoop::kStartMs, queue, type, 1, state, DeadReason::none};
 }
 
-struct World {
-  explicit World(EventLimits limits = {}) : hub(loop, "abc", {}, limits) {
+struct HubWorld {
+  explicit HubWorld(EventLimits limits = {}) : hub(loop, "abc", {}, limits) {
     hub.learn({{kMail, "mail"}, {kNight, "night"}, {kSend, "send"}, {kReport, "report"}});
   }
   void publish(std::vector<StateChange> items) {
@@ -80,7 +81,7 @@ struct World {
   EventHub hub;
 };
 
-EventLimits small(std::size_t kept) {
+EventLimits keeping(std::size_t kept) {
   EventLimits limits;
   limits.kept = kept;
   limits.streams = 3;
@@ -92,33 +93,33 @@ EventLimits small(std::size_t kept) {
 TEST_CASE("the ring numbers without a gap, and the oldest give way") {
   EventRing ring(4);
   CHECK(ring.first() == ring.end());
-  for (int i = 1; i <= 10; ++i) ring.add(change(i, State::scheduled));
+  for (int i = 1; i <= 10; ++i) ring.add(state_change(i, State::scheduled));
   CHECK(ring.first() == 7);
   CHECK(ring.end() == 11);
   for (std::uint64_t n = 7; n < 11; ++n) CHECK(ring.at(n).id.value == static_cast<std::int64_t>(n));
   ring.lose();
   CHECK(ring.first() == ring.end());
-  ring.add(change(99, State::queued));
+  ring.add(state_change(99, State::queued));
   CHECK(ring.at(12).id.value == 99);
 }
 
 TEST_CASE("a large ring grows as it fills and keeps what it should") {
   EventRing ring(5000);
-  for (int i = 1; i <= 12'345; ++i) ring.add(change(i, State::scheduled));
+  for (int i = 1; i <= 12'345; ++i) ring.add(state_change(i, State::scheduled));
   CHECK(ring.first() == 12'346 - 5000);
   CHECK(ring.at(ring.first()).id.value == static_cast<std::int64_t>(ring.first()));
   CHECK(ring.at(12'345).id.value == 12'345);
 }
 
 TEST_CASE("a listener is told every change from now on, in order, and where it stands before the first") {
-  World w;
-  w.publish({change(1, State::scheduled)});
-  Client client(w.loop);
+  HubWorld w;
+  w.publish({state_change(1, State::scheduled)});
+  Listening client(w.loop);
   client.listen(w.hub);
   CHECK(client.text == "retry: 1000\nid: abc-1\n\n");
   CHECK(client.take().empty());
-  w.publish({change(1, State::queued), change(2, State::scheduled, kNight, kReport)});
-  StateChange dead = change(1, State::dead);
+  w.publish({state_change(1, State::queued), state_change(2, State::scheduled, kNight, kReport)});
+  StateChange dead = state_change(1, State::dead);
   dead.attempt = 3;
   dead.reason = DeadReason::poison;
   w.publish({dead});
@@ -138,9 +139,9 @@ TEST_CASE("a listener is told every change from now on, in order, and where it s
 TEST_CASE("an event names the workflow that its command is part of") {
   ManualLoop loop;
   EventHub hub(loop, "abc", [](CommandId id) { return CommandId{id.value == 7 ? 5 : 0}; });
-  Client client(loop);
+  Listening client(loop);
   client.listen(hub);
-  hub.publish({{change(7, State::running), change(8, State::running)}, {{kMail, "mail"}}, true});
+  hub.publish({{state_change(7, State::running), state_change(8, State::running)}, {{kMail, "mail"}}, true});
   loop.advance(milliseconds{5});
   const auto frames = client.take();
   REQUIRE(frames.size() == 2);
@@ -150,31 +151,31 @@ TEST_CASE("an event names the workflow that its command is part of") {
 }
 
 TEST_CASE("who comes back with its last id misses nothing and hears nothing twice") {
-  World w;
-  Client first(w.loop);
+  HubWorld w;
+  Listening first(w.loop);
   first.listen(w.hub);
-  w.publish({change(1, State::scheduled), change(2, State::scheduled)});
+  w.publish({state_change(1, State::scheduled), state_change(2, State::scheduled)});
   CHECK(first.take().size() == 2);
   first.stream->closed();
   CHECK(w.hub.listening() == 0);
-  w.publish({change(1, State::queued)});
-  Client again(w.loop);
+  w.publish({state_change(1, State::queued)});
+  Listening again(w.loop);
   again.listen(w.hub, {}, first.last_id);
-  w.publish({change(1, State::running)});
+  w.publish({state_change(1, State::running)});
   const auto frames = again.take();
   REQUIRE(frames.size() == 2);
   CHECK(frames[0].data["state"] == "queued");
   CHECK(frames[1].data["state"] == "running");
-  Client nothing_new(w.loop);
+  Listening nothing_new(w.loop);
   nothing_new.listen(w.hub, {}, again.last_id);
   CHECK(nothing_new.take().empty());
 }
 
 TEST_CASE("an id that is too old, of another process or of nobody is answered with one reset") {
-  World w(small(4));
-  for (int i = 1; i <= 6; ++i) w.publish({change(i, State::scheduled)});
+  HubWorld w(keeping(4));
+  for (int i = 1; i <= 6; ++i) w.publish({state_change(i, State::scheduled)});
   const auto reason = [&](const std::string& id) {
-    Client client(w.loop);
+    Listening client(w.loop);
     client.listen(w.hub, {}, id);
     const auto frames = client.take();
     client.stream->closed();
@@ -189,20 +190,21 @@ TEST_CASE("an id that is too old, of another process or of nobody is answered wi
     CAPTURE(id);
     CHECK(reason(id) == "unknown_id");
   }
-  Client oldest(w.loop);
+  Listening oldest(w.loop);
   oldest.listen(w.hub, {}, "abc-2");
   CHECK(oldest.take().size() == 4);  // exactly what is kept
 }
 
 TEST_CASE("a filter lets through what it names, and all of it must agree") {
-  World w;
+  HubWorld w;
   const auto heard = [&](EventFilter filter) {
-    Client client(w.loop);
+    Listening client(w.loop);
     client.listen(w.hub, std::move(filter));
-    w.publish({change(1, State::scheduled, kMail, kSend), change(2, State::scheduled, kNight, kSend),
-               change(1, State::dead, kMail, kSend), change(3, State::dead, kNight, kReport)});
+    w.publish({state_change(1, State::scheduled, kMail, kSend),
+               state_change(2, State::scheduled, kNight, kSend), state_change(1, State::dead, kMail, kSend),
+               state_change(3, State::dead, kNight, kReport)});
     std::string text;
-    for (const Frame& frame : client.take()) text += frame.id.substr(4) + " ";
+    for (const EventFrame& frame : client.take()) text += frame.id.substr(4) + " ";
     client.stream->closed();
     return text;
   };
@@ -217,28 +219,28 @@ TEST_CASE("a filter lets through what it names, and all of it must agree") {
 }
 
 TEST_CASE("a queue that is new is known by the changes that bring it") {
-  World w;
-  Client client(w.loop);
+  HubWorld w;
+  Listening client(w.loop);
   client.listen(w.hub, {"fresh", "", {}, {}});
-  w.hub.publish({{change(1, State::scheduled, 50)}, {{50, "fresh"}}, true});
+  w.hub.publish({{state_change(1, State::scheduled, 50)}, {{50, "fresh"}}, true});
   w.loop.advance(milliseconds{5});
   CHECK(client.take().at(0).data["queue"] == "fresh");
 }
 
 TEST_CASE("a slow reader holds one piece, is told once what it missed, and holds nobody up") {
-  World w(small(100));
-  Client slow(w.loop);
-  Client quick(w.loop);
+  HubWorld w(keeping(100));
+  Listening slow(w.loop);
+  Listening quick(w.loop);
   slow.listen(w.hub);
   quick.listen(w.hub);
   slow.taking = false;
-  for (int i = 1; i <= 1000; ++i) w.publish({change(i, State::scheduled)});
+  for (int i = 1; i <= 1000; ++i) w.publish({state_change(i, State::scheduled)});
   CHECK(quick.take().size() == 1000);
   CHECK(slow.take().size() == 1);  // on its way when it stopped
   slow.taking = true;
   slow.stream->sent();
   w.loop.advance(milliseconds{5});
-  w.publish({change(1001, State::scheduled)});
+  w.publish({state_change(1001, State::scheduled)});
   const auto frames = slow.take();
   REQUIRE(frames.size() == 2);
   CHECK(frames[0].event == "reset");
@@ -248,29 +250,29 @@ TEST_CASE("a slow reader holds one piece, is told once what it missed, and holds
 }
 
 TEST_CASE("changes that could not even be noted are one reset for everybody") {
-  World w;
-  Client client(w.loop);
+  HubWorld w;
+  Listening client(w.loop);
   client.listen(w.hub);
-  w.hub.publish({{change(5, State::queued)}, {}, false});
+  w.hub.publish({{state_change(5, State::queued)}, {}, false});
   w.loop.advance(milliseconds{5});
   const auto frames = client.take();
   REQUIRE(frames.size() == 1);
   CHECK(frames[0].event == "reset");
-  w.publish({change(5, State::running)});
+  w.publish({state_change(5, State::running)});
   CHECK(client.take().size() == 1);
 }
 
 TEST_CASE("one turn of the loop does a bounded amount of work, and every listener has its part") {
   EventLimits limits;
   limits.piece_bytes = 4000;
-  World w(limits);
-  std::vector<std::unique_ptr<Client>> clients;
+  HubWorld w(limits);
+  std::vector<std::unique_ptr<Listening>> clients;
   for (int i = 0; i < 3; ++i) {
-    clients.push_back(std::make_unique<Client>(w.loop));
+    clients.push_back(std::make_unique<Listening>(w.loop));
     clients.back()->listen(w.hub);
   }
   std::vector<StateChange> many;
-  for (int i = 0; i < 20'000; ++i) many.push_back(change(i, State::scheduled));
+  for (int i = 0; i < 20'000; ++i) many.push_back(state_change(i, State::scheduled));
   w.hub.publish({many, {}, true});
   w.loop.advance(Duration{0});
   for (const auto& client : clients) CHECK(client->pieces == 2);  // the greeting, and one of many
@@ -284,11 +286,11 @@ TEST_CASE("one turn of the loop does a bounded amount of work, and every listene
 }
 
 TEST_CASE("a quiet stream beats, and its place in the ring does not grow old") {
-  World w(small(4));
-  Client client(w.loop);
+  HubWorld w(keeping(4));
+  Listening client(w.loop);
   client.listen(w.hub, {"night", "", {}, {}});
   client.text.clear();
-  for (int i = 1; i <= 20; ++i) w.publish({change(i, State::scheduled, kMail)});
+  for (int i = 1; i <= 20; ++i) w.publish({state_change(i, State::scheduled, kMail)});
   CHECK(client.text.empty());
   w.loop.advance(seconds{15});
   CHECK(client.text == ":\nid: abc-20\n\n");
@@ -300,11 +302,11 @@ TEST_CASE("a quiet stream beats, and its place in the ring does not grow old") {
 }
 
 TEST_CASE("there is room for so many streams, and again when one has ended") {
-  World w(small(4));
-  std::vector<std::unique_ptr<Client>> clients;
+  HubWorld w(keeping(4));
+  std::vector<std::unique_ptr<Listening>> clients;
   for (int i = 0; i < 3; ++i) {
     CHECK(!w.hub.full());
-    clients.push_back(std::make_unique<Client>(w.loop));
+    clients.push_back(std::make_unique<Listening>(w.loop));
     clients.back()->listen(w.hub);
   }
   CHECK(w.hub.full());
@@ -314,7 +316,7 @@ TEST_CASE("there is room for so many streams, and again when one has ended") {
   CHECK(clients[0]->ended);
   CHECK(clients[2]->ended);
   CHECK(w.hub.listening() == 0);
-  w.publish({change(1, State::scheduled)});
+  w.publish({state_change(1, State::scheduled)});
   w.loop.advance(seconds{60});
 }
 

@@ -46,6 +46,21 @@ Result<std::vector<Reader::Revision>> Reader::revisions(CommandId id) {
   return std::vector<Revision>{{1, 5, "api", "{\"old\": 1.0}"}};
 }
 
+// In the order of their ids, each ended at its id.
+Result<EndedPage> Reader::ended(const EndedFilter& filter, EndedPlace after, int limit) {
+  impl_->store->last_ended = filter;
+  EndedPage page;
+  for (const auto& [id, view] : impl_->store->commands) {
+    const EndedPlace place{id.value, id};
+    if (!is_end(view.state) || place <= after) continue;
+    page.items.push_back(place);
+    if (static_cast<int>(page.items.size()) < limit) continue;
+    page.next = place;
+    break;
+  }
+  return page;
+}
+
 Result<std::vector<Reader::AuditRow>> Reader::audit(std::int64_t below, int limit) {
   std::vector<AuditRow> rows;
   for (std::int64_t i = below == 0 ? 5 : below - 1; i > 0 && static_cast<int>(rows.size()) < limit; --i) {

@@ -13,6 +13,7 @@ struct FakeStore {
   std::map<std::string, ScheduleRow> schedules;
   std::map<CommandId, Reader::WorkflowView> workflows;
   CommandFilter last_filter;
+  EndedFilter last_ended;
 
   void put(std::int64_t id, State state = State::scheduled) {
     CommandView view;

@@ -28,8 +28,8 @@ struct Streamer {
   bool is_closed() { return closed.get_future().wait_for(seconds{5}) == std::future_status::ready; }
 };
 
-struct World {
-  explicit World(HttpConfig config = {})
+struct StreamWorld {
+  explicit StreamWorld(HttpConfig config = {})
       : edge(std::move(config), [this](const HttpRequest& r, const Respond& a) { streamer(r, a); }) {}
   // On the loop's thread, and done when it returns.
   void run(const std::function<void()>& task) {
@@ -47,19 +47,19 @@ struct World {
   Edge edge;
 };
 
-constexpr std::string_view kStream = "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n";
+constexpr std::string_view kStreamRequest = "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-std::string begin(RawClient& client) {
-  client.send(kStream);
+std::string begin_stream(RawClient& client) {
+  client.send(kStreamRequest);
   return client.until("\r\n\r\n");
 }
 
 }  // namespace
 
 TEST_CASE("a stream has a head without a length, and then what is sent, piece by piece") {
-  World w;
+  StreamWorld w;
   RawClient client(w.edge.port());
-  const std::string head = begin(client);
+  const std::string head = begin_stream(client);
   CHECK(status_of(head) == 200);
   CHECK(head.find("Content-Type: text/event-stream\r\n") != std::string::npos);
   CHECK(head.find("Cache-Control: no-store\r\n") != std::string::npos);
@@ -77,9 +77,9 @@ TEST_CASE("a stream has a head without a length, and then what is sent, piece by
 TEST_CASE("a stream outlives every deadline of requests, and ends when it is told to") {
   HttpConfig config;
   config.answer_time = config.write_time = config.idle_time = config.header_time = milliseconds{60};
-  World w(config);
+  StreamWorld w(config);
   RawClient client(w.edge.port());
-  CHECK(status_of(begin(client)) == 200);
+  CHECK(status_of(begin_stream(client)) == 200);
   std::promise<void> later;
   w.edge.loop().post(
       [&] { w.edge.loop().at(w.edge.loop().now() + milliseconds{300}, [&] { later.set_value(); }); });
@@ -93,9 +93,9 @@ TEST_CASE("a stream outlives every deadline of requests, and ends when it is tol
 }
 
 TEST_CASE("a connection that carries a stream answers nothing else") {
-  World w;
+  StreamWorld w;
   RawClient client(w.edge.port());
-  client.send(std::string(kStream) + "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  client.send(std::string(kStreamRequest) + "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
   CHECK(status_of(client.until("\r\n\r\n")) == 200);
   client.send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
   w.send("only this\n\n");
@@ -105,10 +105,10 @@ TEST_CASE("a connection that carries a stream answers nothing else") {
 }
 
 TEST_CASE("a client that leaves its stream is noticed") {
-  World w;
+  StreamWorld w;
   {
     RawClient client(w.edge.port());
-    CHECK(status_of(begin(client)) == 200);
+    CHECK(status_of(begin_stream(client)) == 200);
   }
   CHECK(w.streamer.is_closed());
   w.run([&] { CHECK(w.edge.server().connection_count() == 0); });
@@ -117,17 +117,17 @@ TEST_CASE("a client that leaves its stream is noticed") {
 TEST_CASE("a client that does not take what it is given is let go, and costs one piece meanwhile") {
   HttpConfig config;
   config.stream_write_time = milliseconds{200};
-  World w(config);
+  StreamWorld w(config);
   RawClient client(w.edge.port());
-  CHECK(status_of(begin(client)) == 200);
+  CHECK(status_of(begin_stream(client)) == 200);
   w.send(std::string(64U << 20, 'a'));  // more than the kernel holds
   CHECK(w.streamer.is_closed());
 }
 
 TEST_CASE("a stop ends streams at once") {
-  World w;
+  StreamWorld w;
   RawClient client(w.edge.port());
-  CHECK(status_of(begin(client)) == 200);
+  CHECK(status_of(begin_stream(client)) == 200);
   std::promise<void> stopped;
   w.edge.loop().post([&] { w.edge.server().stop([&] { stopped.set_value(); }); });
   CHECK(client.closed());

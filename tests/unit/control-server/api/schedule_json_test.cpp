@@ -6,14 +6,14 @@
 namespace duly {
 namespace {
 
-struct Read {
+struct ScheduleRead {
   ScheduleSpec spec;
   std::vector<FieldError> errors;
 };
 
-Read read(const std::string& text, std::string_view name = "") {
+ScheduleRead read(const std::string& text, std::string_view name = "") {
   Complaints complaints;
-  Read out;
+  ScheduleRead out;
   out.spec = read_schedule(parse_json(text, 32).value(), text, name, complaints);
   out.errors = complaints.items();
   return out;
@@ -21,7 +21,7 @@ Read read(const std::string& text, std::string_view name = "") {
 
 // The one thing that is wrong, as "pointer: detail".
 std::string wrong(const std::string& members) {
-  const Read out = read(R"({"name":"s","command":{"type":"t"},)" + members + "}");
+  const ScheduleRead out = read(R"({"name":"s","command":{"type":"t"},)" + members + "}");
   REQUIRE(out.errors.size() == 1);
   return out.errors[0].pointer + ": " + out.errors[0].detail;
 }
@@ -31,7 +31,7 @@ bool begins(const std::string& text, const std::string& with) { return text.rfin
 }  // namespace
 
 TEST_CASE("a schedule is read whole, with the command's own bytes") {
-  const Read out = read(R"({"name":"month-end","cron":"0 9 L * *","time_zone":"Europe/Berlin",
+  const ScheduleRead out = read(R"({"name":"month-end","cron":"0 9 L * *","time_zone":"Europe/Berlin",
     "command":{"type":"report","payload":{"n": 1.0},"queue":"q","labels":{"a":"b"}},
     "overlap":"buffer_one","catch_up":{"policy":"all","window_ms":1000,"max":5},"jitter_ms":7,
     "start_at":"2026-01-01T00:00:00Z","end_at":"2027-01-01T00:00:00Z","enabled":false})");
@@ -48,9 +48,9 @@ TEST_CASE("a schedule is read whole, with the command's own bytes") {
 }
 
 TEST_CASE("what is shown can be put back, and means the same") {
-  const Read first = read(R"({"name":"s","every_ms":60000,"command":{"type":"t","payload":[1,2]}})");
+  const ScheduleRead first = read(R"({"name":"s","every_ms":60000,"command":{"type":"t","payload":[1,2]}})");
   REQUIRE(first.errors.empty());
-  const Read again = read(first.spec.text, "s");
+  const ScheduleRead again = read(first.spec.text, "s");
   REQUIRE(again.errors.empty());
   CHECK(again.spec.text == first.spec.text);
   CHECK(again.spec.timing == first.spec.timing);
@@ -78,12 +78,12 @@ TEST_CASE("everything that is wrong is named") {
 TEST_CASE("a command of a schedule has no time of its own") {
   for (const char* const field : {R"("due_at":"2026-01-01T00:00:00Z")", R"("delay_ms":5)",
                                   R"("expires_at":"2027-01-01T00:00:00Z")", R"("idempotency_key":"k")"}) {
-    const Read out =
+    const ScheduleRead out =
         read(R"({"name":"s","every_ms":1000,"command":{"type":"t",)" + std::string(field) + "}}");
     REQUIRE(out.errors.size() == 1);
     CHECK(begins(out.errors[0].pointer, "/command/"));
   }
-  const Read out = read(R"({"name":"s","every_ms":1000,"command":{"queue":"q"}})");
+  const ScheduleRead out = read(R"({"name":"s","every_ms":1000,"command":{"queue":"q"}})");
   REQUIRE(out.errors.size() == 1);
   CHECK(out.errors[0].pointer == "/command/type");
 }

@@ -6,22 +6,22 @@
 namespace duly {
 namespace {
 
-struct Read {
+struct WorkflowRead {
   SubmitWorkflow workflow;
   std::vector<FieldError> errors;
 };
 
-Read read(const std::string& text) {
+WorkflowRead workflow_of(const std::string& text) {
   Complaints complaints;
-  Read out;
+  WorkflowRead out;
   out.workflow = read_workflow(parse_json(text, 32).value(), text, 0, complaints);
   out.errors = complaints.items();
   return out;
 }
 
 // The one thing that is wrong with these commands, as "pointer: detail".
-std::string wrong(const std::string& commands) {
-  const Read out = read(R"({"name":"w","commands":)" + commands + "}");
+std::string wrong_workflow(const std::string& commands) {
+  const WorkflowRead out = workflow_of(R"({"name":"w","commands":)" + commands + "}");
   REQUIRE(out.errors.size() == 1);
   return out.errors[0].pointer + ": " + out.errors[0].detail;
 }
@@ -29,7 +29,7 @@ std::string wrong(const std::string& commands) {
 }  // namespace
 
 TEST_CASE("a workflow is read whole, parents first, each command with its own bytes") {
-  const Read out = read(R"({"name":"w","on_failure":"continue","commands":[
+  const WorkflowRead out = workflow_of(R"({"name":"w","on_failure":"continue","commands":[
     {"name":"last","type":"t","depends_on":["left","right"],"payload":{"n": {"$result":"left"}, "m":1.0}},
     {"name":"left","type":"l","depends_on":["first"],"queue":"q"},
     {"name":"right","type":"r","depends_on":["first"],"payload":[1.50]},
@@ -51,32 +51,34 @@ TEST_CASE("a workflow is read whole, parents first, each command with its own by
 }
 
 TEST_CASE("every mistake in a workflow is named at its place") {
-  CHECK(wrong("[]") == "/commands: must be an array of 1 to 10000 commands");
-  CHECK(wrong(R"([{"name":"a b","type":"t"}])") ==
+  CHECK(wrong_workflow("[]") == "/commands: must be an array of 1 to 10000 commands");
+  CHECK(wrong_workflow(R"([{"name":"a b","type":"t"}])") ==
         "/commands/0/name: must be 1 to 128 characters of [A-Za-z0-9._-]");
-  CHECK(wrong(R"([{"name":"a","type":"t"},{"name":"a","type":"t"}])") ==
+  CHECK(wrong_workflow(R"([{"name":"a","type":"t"},{"name":"a","type":"t"}])") ==
         "/commands/1/name: another command of this workflow is named 'a'");
-  CHECK(wrong(R"([{"name":"a","type":"t","depends_on":["x"]}])") ==
+  CHECK(wrong_workflow(R"([{"name":"a","type":"t","depends_on":["x"]}])") ==
         "/commands/0/depends_on/0: no command of this workflow is named 'x'");
-  CHECK(wrong(R"([{"name":"a","type":"t","depends_on":["a"]}])") ==
+  CHECK(wrong_workflow(R"([{"name":"a","type":"t","depends_on":["a"]}])") ==
         "/commands/0/depends_on/0: a command cannot depend on itself");
-  CHECK(wrong(R"([{"name":"b","type":"t"},{"name":"a","type":"t","depends_on":["b","b"]}])") ==
+  CHECK(wrong_workflow(R"([{"name":"b","type":"t"},{"name":"a","type":"t","depends_on":["b","b"]}])") ==
         "/commands/1/depends_on/1: is named twice");
-  CHECK(wrong(R"([{"name":"a","type":"t","depends_on":"b"}])") ==
+  CHECK(wrong_workflow(R"([{"name":"a","type":"t","depends_on":"b"}])") ==
         "/commands/0/depends_on: must be an array of names");
-  CHECK(wrong(R"([{"name":"a","type":"t","depends_on":[7]}])") ==
+  CHECK(wrong_workflow(R"([{"name":"a","type":"t","depends_on":[7]}])") ==
         "/commands/0/depends_on/0: must be the name of a command");
-  CHECK(wrong(R"([{"name":"a","type":"t","depends_on":["b"]},{"name":"b","type":"t","depends_on":["a"]}])") ==
+  CHECK(wrong_workflow(
+            R"([{"name":"a","type":"t","depends_on":["b"]},{"name":"b","type":"t","depends_on":["a"]}])") ==
         "/commands: the dependencies form a cycle: a -> b -> a");
-  CHECK(wrong(R"([{"name":"a"}])") == "/commands/0/type: is required");
-  CHECK(wrong(R"([{"name":"a","type":"t","idempotency_key":"k"}])") ==
+  CHECK(wrong_workflow(R"([{"name":"a"}])") == "/commands/0/type: is required");
+  CHECK(wrong_workflow(R"([{"name":"a","type":"t","idempotency_key":"k"}])") ==
         "/commands/0/idempotency_key: unknown field; use the Idempotency-Key header");
-  CHECK(wrong(R"([{"name":"a","type":"t","payload":{"$result":"b"}},{"name":"b","type":"t"}])") ==
+  CHECK(wrong_workflow(R"([{"name":"a","type":"t","payload":{"$result":"b"}},{"name":"b","type":"t"}])") ==
         "/commands/0/payload/$result: must be the name of a command in depends_on");
-  CHECK(read(R"({"commands":[{"name":"a","type":"t"}]})").errors.at(0).pointer == "/name");
-  CHECK(read(R"({"name":"w","on_failure":"x","commands":[{"name":"a","type":"t"}]})").errors.at(0).pointer ==
-        "/on_failure");
-  CHECK(read(R"({"name":"w","colour":1,"commands":[{"name":"a","type":"t"}]})").errors.at(0).pointer ==
+  CHECK(workflow_of(R"({"commands":[{"name":"a","type":"t"}]})").errors.at(0).pointer == "/name");
+  CHECK(workflow_of(R"({"name":"w","on_failure":"x","commands":[{"name":"a","type":"t"}]})")
+            .errors.at(0)
+            .pointer == "/on_failure");
+  CHECK(workflow_of(R"({"name":"w","colour":1,"commands":[{"name":"a","type":"t"}]})").errors.at(0).pointer ==
         "/colour");
 }
 
@@ -90,9 +92,9 @@ TEST_CASE("a workflow has bounds: commands, depth, dependencies in all") {
     text.back() = ']';
     return text;
   };
-  CHECK(read(R"({"name":"w","commands":)" + chain(1000) + "}").errors.empty());
-  CHECK(wrong(chain(1001)) == "/commands: is 1001 commands deep; 1000 are the most");
-  CHECK(wrong(chain(10'001)) == "/commands: must be an array of 1 to 10000 commands");
+  CHECK(workflow_of(R"({"name":"w","commands":)" + chain(1000) + "}").errors.empty());
+  CHECK(wrong_workflow(chain(1001)) == "/commands: is 1001 commands deep; 1000 are the most");
+  CHECK(wrong_workflow(chain(10'001)) == "/commands: must be an array of 1 to 10000 commands");
 }
 
 TEST_CASE("a view tells counts and nodes with the names they depend on") {

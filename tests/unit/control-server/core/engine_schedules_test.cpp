@@ -4,8 +4,6 @@
 namespace duly::test {
 namespace {
 
-constexpr std::int64_t kMinute = 60'000;
-
 ScheduleSpec every_minute(Overlap overlap = Overlap::allow) {
   ScheduleSpec spec;
   spec.name = "s";

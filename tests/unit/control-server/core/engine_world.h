@@ -14,6 +14,8 @@
 
 namespace duly::test {
 
+inline constexpr std::int64_t kMinute = 60'000;  // ms
+
 class EngineWorld {
  public:
   explicit EngineWorld(EngineConfig config = {}, int shards = 1);

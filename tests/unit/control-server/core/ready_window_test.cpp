@@ -17,8 +17,8 @@ constexpr std::int64_t kStart = 1'767'225'600'000;
 constexpr std::int64_t kAhead = limits::kLookAhead.count();
 
 // A window over a real store, beside the plainest possible model of it: all scheduled commands in one map.
-struct World {
-  explicit World(std::uint64_t seed) : vfs(seed), rng(seed) {
+struct WindowWorld {
+  explicit WindowWorld(std::uint64_t seed) : vfs(seed), rng(seed) {
     auto opened = Store::open({"duly.db", vfs.name(), 4, false});
     REQUIRE(opened);
     store = std::move(*opened);
@@ -66,8 +66,7 @@ struct World {
     bool promising = false;
     for (const auto& [key, lane] : window->lanes())
       promising |= key.shard.value == shard && window->promising(key, now, now + kAhead);
-    const auto lane = window->first_lane(ShardId{shard}, queue, now, now + kAhead, false);
-    auto entry = lane ? window->pop(*lane, now, now + kAhead, false) : std::nullopt;
+    auto entry = window->pop(ShardId{shard}, queue, now, now + kAhead, false);
     if (entry) {
       CHECK(promising);
       REQUIRE(scheduled.contains(entry->row.id));
@@ -107,7 +106,7 @@ struct World {
 
 TEST_CASE("commands of one priority leave the window in order of (due, id), however many the store has") {
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-    World world(seed);
+    WindowWorld world(seed);
     for (int step = 0; step < 3000; ++step) {
       for (auto fresh = world.rng.below(4); fresh > 0; --fresh) {
         world.schedule(0, world.now + world.rng.between(-3000, 6000), 5);
@@ -127,7 +126,7 @@ TEST_CASE("commands of one priority leave the window in order of (due, id), howe
 TEST_CASE(
     "through give-backs, reschedules, cancels, resets and restarts each command comes out, never early") {
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-    World world(seed);
+    WindowWorld world(seed);
     const auto one_of = [&world](const auto& all) {
       auto at = all.begin();
       std::advance(at, static_cast<std::ptrdiff_t>(world.rng.below(all.size())));
@@ -148,7 +147,7 @@ TEST_CASE(
       } else if (what < 92 && !world.taken.empty()) {
         const StateRow row = world.scheduled.at(one_of(world.taken));
         world.taken.erase(row.id);
-        world.window->hold_off(lane_of(row), World::ready(row), 0);
+        world.window->hold_off(lane_of(row), WindowWorld::ready(row), 0);
       } else if (what < 96 && !world.scheduled.empty()) {
         StateRow row = one_of(world.scheduled).second;
         world.taken.erase(row.id);
@@ -156,7 +155,7 @@ TEST_CASE(
         row.due_ms = world.now + world.rng.between(-500, 5000);
         world.store->update(row);
         world.scheduled[row.id] = row;
-        world.window->add(lane_of(row), World::ready(row), world.now, nullptr);
+        world.window->add(lane_of(row), WindowWorld::ready(row), world.now, nullptr);
       } else if (what < 98 && !world.scheduled.empty()) {
         StateRow row = one_of(world.scheduled).second;
         world.window->remove(lane_of(row), row.id);
@@ -181,7 +180,7 @@ TEST_CASE(
 }
 
 TEST_CASE("the most urgent is found at once, however long the backlog is that was there before") {
-  World world(1);
+  WindowWorld world(1);
   for (std::size_t i = 0; i < 3 * limits::kLaneWindow; ++i) world.schedule(0, kStart - 1000, 4);
   world.schedule(0, kStart, 9);
   const auto urgent = world.pop(0);
@@ -194,7 +193,7 @@ TEST_CASE("the most urgent is found at once, however long the backlog is that wa
 }
 
 TEST_CASE("who has waited for long goes before the more urgent that has just come") {
-  World world(1);
+  WindowWorld world(1);
   world.schedule(0, kStart, 0);
   world.now = kStart + 9 * limits::kAgeing.count() - 1;
   world.schedule(0, world.now, 9);
@@ -206,7 +205,7 @@ TEST_CASE("who has waited for long goes before the more urgent that has just com
 }
 
 TEST_CASE("what is due goes by priority first") {
-  World world(1);
+  WindowWorld world(1);
   for (int priority = 0; priority <= 9; ++priority) world.schedule(0, kStart - 1000 + priority, priority);
   world.schedule(0, kStart + kAhead + 1, 9);  // urgent, and not yet due
   for (int priority = 9; priority >= 0; --priority) CHECK(world.pop(0)->row.priority == priority);
@@ -215,25 +214,25 @@ TEST_CASE("what is due goes by priority first") {
 
 TEST_CASE(
     "what was given back waits for its time, and what was lost in the broker goes even to a full queue") {
-  World world(1);
+  WindowWorld world(1);
   world.schedule(0, kStart, 5);
   const LaneKey lane{ShardId{0}, world.queue, 5};
   const auto entry = world.pop(0);
   REQUIRE(entry);
   world.taken.clear();
   world.window->hold_off(lane, entry->row, kStart + 1000);
-  CHECK_FALSE(world.window->pop(lane, kStart, kStart + 999, false).has_value());
-  CHECK_FALSE(world.window->pop(lane, kStart, kStart + 1000, true).has_value());
+  CHECK_FALSE(world.window->pop(lane.shard, lane.queue, kStart, kStart + 999, false).has_value());
+  CHECK_FALSE(world.window->pop(lane.shard, lane.queue, kStart, kStart + 1000, true).has_value());
   world.window->add_republish(lane, ReadyRow{CommandId{77}, kStart, 5, 1, 3, Token{0}, 0}, kStart);
-  const auto again = world.window->pop(lane, kStart, kStart + 1000, true);
+  const auto again = world.window->pop(lane.shard, lane.queue, kStart, kStart + 1000, true);
   REQUIRE(again);
   CHECK(again->republish);
   CHECK(again->row.id == CommandId{77});
-  CHECK(world.window->pop(lane, kStart, kStart + 1000, false).has_value());
+  CHECK(world.window->pop(lane.shard, lane.queue, kStart, kStart + 1000, false).has_value());
 }
 
 TEST_CASE("the window says when it wants to be asked again") {
-  World world(1);
+  WindowWorld world(1);
   const auto open = [](LaneKey) { return true; };
   CHECK_FALSE(world.window->next_ms(open).has_value());
   world.schedule(0, kStart + 100'000, 5);  // far away: only the store has it
@@ -246,15 +245,15 @@ TEST_CASE("the window says when it wants to be asked again") {
 }
 
 TEST_CASE("a window full of new work still takes what was lost in the broker") {
-  World world(1);
+  WindowWorld world(1);
   world.window = std::make_unique<ReadyWindow>(
       *world.store, [&](CommandId id) { return world.taken.contains(id); }, 2);
   for (int i = 0; i < 5; ++i) world.schedule(0, kStart, 5);
   const LaneKey lane{ShardId{0}, world.queue, 5};
   const StateRow lost = world.scheduled.at(CommandId{5});
-  world.window->add_republish(lane, World::ready(lost), kStart);
+  world.window->add_republish(lane, WindowWorld::ready(lost), kStart);
   // The queue counts as full, because what was lost is counted in it: only that may go.
-  const auto entry = world.window->pop(lane, kStart, kStart, /*republish_only=*/true);
+  const auto entry = world.window->pop(lane.shard, lane.queue, kStart, kStart, /*republish_only=*/true);
   REQUIRE(entry.has_value());
   CHECK(entry->republish);
   CHECK(entry->row.id == lost.id);

@@ -12,8 +12,8 @@ namespace {
 using Candidates = std::vector<ShardMap::Candidate>;
 
 // A map and the agents around it; settle() does what the engine does with plans until there is none left.
-struct World {
-  explicit World(int shards) : map(shards, {}, MonoTime{}) {}
+struct ShardWorld {
+  explicit ShardWorld(int shards) : map(shards, {}, MonoTime{}) {}
 
   void join(const std::string& name) { agents.push_back({SessionId{++sessions}, name}); }
   void leave(const std::string& name) {
@@ -77,7 +77,7 @@ struct World {
 }  // namespace
 
 TEST_CASE("agents share the shards evenly, and one that comes or goes moves no more than its share") {
-  World world(64);
+  ShardWorld world(64);
   world.join("a");
   world.settle();
   CHECK(world.load("a") == 64);
@@ -97,7 +97,7 @@ TEST_CASE("agents share the shards evenly, and one that comes or goes moves no m
 }
 
 TEST_CASE("agents that come at once share the shards without a single revoke") {
-  World world(64);
+  ShardWorld world(64);
   for (const char* name : {"a", "b", "c"}) world.join(name);
   world.settle();
   CHECK(world.even());
@@ -105,7 +105,7 @@ TEST_CASE("agents that come at once share the shards without a single revoke") {
 }
 
 TEST_CASE("a newcomer gets its share even when every shard was just granted to others") {
-  World world(8);
+  ShardWorld world(8);
   world.join("a");
   world.round(MonoTime{seconds{100}});
   CHECK(world.load("a") == 8);
@@ -115,7 +115,7 @@ TEST_CASE("a newcomer gets its share even when every shard was just granted to o
 }
 
 TEST_CASE("with more agents than shards, nobody has two and nothing goes round in circles") {
-  World world(3);
+  ShardWorld world(3);
   for (const char* name : {"a", "b", "c", "d", "e"}) world.join(name);
   world.settle();
   CHECK(world.even());
@@ -124,13 +124,13 @@ TEST_CASE("with more agents than shards, nobody has two and nothing goes round i
 }
 
 TEST_CASE("without an agent nothing is planned") {
-  World world(4);
+  ShardWorld world(4);
   const auto plan = world.map.balance({}, MonoTime{seconds{1}});
   CHECK((plan.grants.empty() && plan.revokes.empty()));
 }
 
 TEST_CASE("a pinned shard goes to its agent, stays there, and waits elsewhere while that is away") {
-  World world(4);
+  ShardWorld world(4);
   world.join("a");
   world.join("b");
   world.settle();
@@ -151,7 +151,7 @@ TEST_CASE("a pinned shard goes to its agent, stays there, and waits elsewhere wh
 
 TEST_CASE("an unassigned shard never goes back while another agent is live") {
   for (int shard = 0; shard < 6; ++shard) {
-    World world(6);
+    ShardWorld world(6);
     for (const char* name : {"a", "b", "c"}) world.join(name);
     world.settle();
     const std::string before = world.holder(shard);
@@ -162,7 +162,7 @@ TEST_CASE("an unassigned shard never goes back while another agent is live") {
       CHECK_FALSE(world.holder(shard).empty());
     }
   }
-  World alone(2);
+  ShardWorld alone(2);
   alone.join("a");
   alone.settle();
   alone.map.unassign(ShardId{0});
@@ -171,7 +171,7 @@ TEST_CASE("an unassigned shard never goes back while another agent is live") {
 }
 
 TEST_CASE("shards taken away by hand, many at once, leave the others even") {
-  World world(16);
+  ShardWorld world(16);
   for (const char* name : {"a-1", "a-2", "a-3"}) world.join(name);
   world.settle();
   for (int shard = 0; shard < 8; ++shard) world.map.pin(ShardId{shard}, "a-2");
@@ -240,7 +240,7 @@ TEST_CASE("a holding counts under exactly its epoch and session, also while it m
 TEST_CASE("whatever joins, leaves, is pinned or taken away, plans end and epochs only rise") {
   std::uint64_t seed = 42;
   const auto draw = [&](std::uint64_t bound) { return mix(seed++) % bound; };
-  World world(16);
+  ShardWorld world(16);
   world.join("a0");
   std::vector<Epoch> last(16);
   for (int step = 0; step < 300; ++step) {
