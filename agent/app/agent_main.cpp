@@ -18,6 +18,7 @@
 #include "common/app/host_port.h"
 #include "common/app/options.h"
 #include "common/app/signals.h"
+#include "common/app/token_file.h"
 #include "common/base/log.h"
 #include "common/link/asio_link.h"
 #include "common/model/limits.h"
@@ -50,6 +51,8 @@ OptionTable table() {
        0, 2000},
       {"append-dir", OptionKind::text, "", "where builtin.append may write", "DIR"},
       {"allow-exec", OptionKind::repeated, "", "what builtin.exec may run (absolute path)", "PROGRAM"},
+      {"agent-token-file", OptionKind::text, "",
+       "what to say to the server to be let in: the first line of it", "FILE"},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
       {"allow-http", OptionKind::repeated, "", "not in this version", "PREFIX"},
@@ -107,6 +110,11 @@ AgentConfig configuration(const Options& options) {
   config.prefetch = prefetch > 0 ? prefetch : std::min(config.concurrency, 2000);
   config.version = DULY_VERSION;
   config.fault_injection = options.on("fault-injection");
+  if (options.given("agent-token-file")) {
+    const auto tokens = read_token_file(options.text("agent-token-file"));
+    if (!tokens) leave(1, "--agent-token-file " + tokens.error().what);
+    config.token = tokens->front();
+  }
   return config;
 }
 

@@ -43,7 +43,13 @@ inline constexpr std::size_t kHttpBodyBytes = 1U << 20;
 inline constexpr std::size_t kHttpEnvelopeBytes = 16U << 10;
 inline constexpr std::size_t kHttpBatchBytes = 8U << 20;
 inline constexpr std::size_t kHttpConnections = 4096;
-inline constexpr std::size_t kHttpWaiters = 4096;  // GET …?wait_ms= at once
+inline constexpr std::size_t kHttpWaiters = 4096;    // GET …?wait_ms= at once
+inline constexpr std::size_t kEventsKept = 131'072;  // state changes that GET /v1/events can still tell
+inline constexpr std::size_t kEventStreams = 64;     // of GET /v1/events at once
+inline constexpr std::size_t kEventPieceBytes = 64U << 10;  // written to one stream at a time
+inline constexpr seconds kEventBeat{15};
+inline constexpr std::size_t kApiKeys = 1000;
+inline constexpr std::size_t kApiKeyNameBytes = 64;
 inline constexpr seconds kHttpHeaderTime{5};
 inline constexpr seconds kHttpBodyTime{30};
 inline constexpr seconds kHttpIdleTime{30};
@@ -77,6 +83,7 @@ inline constexpr int kPoisonLosses = 3;            // executors lost in a row
 inline constexpr milliseconds kQueuedSuspect{
     2000};  // queued longer than this without a permit: look at the queue
 inline constexpr int kSweepRows = 1000;
+inline constexpr std::int64_t kAuditKept = 100'000;  // rows of the audit log
 inline constexpr std::int64_t kSchedules = 1'000'000;
 inline constexpr std::size_t kMissing = 10'000;      // commands lost with an older generation that are listed
 inline constexpr int kRevisions = 20;                // payloads of one command that are kept

@@ -24,8 +24,8 @@ void list_shards(Api& api, ApiCall&& call) {
 
 void drain_or_resume(Api& api, ApiCall&& call, bool drain) {
   if (!takes_no_body(call)) return;
-  ask_and_pass_on(api, call.respond, [agent = call.args[0], drain](ReplyTo reply) {
-    return Input(DrainAgent{reply, Actor(kApiActor), agent, drain});
+  ask_and_pass_on(api, call.respond, [agent = call.args[0], who = call.actor, drain](ReplyTo reply) {
+    return Input(DrainAgent{reply, who, agent, drain});
   });
 }
 
@@ -54,16 +54,17 @@ void pin_shard(Api& api, ApiCall&& call) {
     complaints.add("/agent", "must be the name of an agent");
   }
   if (!complaints.empty()) return call.respond(complaints.response());
-  ask_and_pass_on(api, call.respond, [shard = *shard, name = agent->get<std::string>()](ReplyTo reply) {
-    return Input(PinShard{reply, Actor(kApiActor), shard, name});
-  });
+  ask_and_pass_on(api, call.respond,
+                  [shard = *shard, who = call.actor, name = agent->get<std::string>()](ReplyTo reply) {
+                    return Input(PinShard{reply, who, shard, name});
+                  });
 }
 
 void unassign_shard(Api& api, ApiCall&& call) {
   const auto shard = shard_number(call);
   if (!shard) return;
-  ask_and_pass_on(api, call.respond, [shard = *shard](ReplyTo reply) {
-    return Input(UnassignShard{reply, Actor(kApiActor), shard});
+  ask_and_pass_on(api, call.respond, [shard = *shard, who = call.actor](ReplyTo reply) {
+    return Input(UnassignShard{reply, who, shard});
   });
 }
 

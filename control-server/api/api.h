@@ -13,6 +13,8 @@
 
 namespace duly {
 
+class Doorkeeper;
+class EventHub;
 class VirtualClock;
 
 // Everything runs on the thread of `loop`, the reader's too.  Empty functions mean "nothing to do" (or
@@ -25,7 +27,9 @@ struct Api {
   std::function<void()> before_reply = {};  // crash point api.before-reply: before each answer to a change
   std::function<void(Strike)> strike_server = {};  // arms, or carries out ("now"), a crash of this process
   std::function<bool()> link_listening = {};
-  VirtualClock* clock = nullptr;  // null = the server runs on the machine's clock
+  VirtualClock* clock = nullptr;     // null = the server runs on the machine's clock
+  EventHub* events = nullptr;        // null = nobody can listen
+  Doorkeeper* doorkeeper = nullptr;  // null = everybody may do everything
 };
 
 // `api` must outlive the router.

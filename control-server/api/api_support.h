@@ -13,9 +13,6 @@
 
 namespace duly {
 
-// Until there are API keys everyone is this.
-inline constexpr std::string_view kApiActor = "api";
-
 // A problem whose one error is about the request as a whole.
 HttpResponse bad_request(const std::string& detail);
 HttpResponse problem_response(const Problem& problem);

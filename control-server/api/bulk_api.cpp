@@ -14,7 +14,7 @@ void start_operation(Api& api, ApiCall&& call, OperationKind kind) {
   Complaints complaints;
   StartOperation operation = read_operation(*body, kind, complaints);
   if (!complaints.empty()) return call.respond(complaints.response());
-  operation.actor = Actor(kApiActor);
+  operation.actor = call.actor;
   ask_and_pass_on(api, call.respond, [operation = std::move(operation)](ReplyTo reply) {
     StartOperation numbered = operation;
     numbered.reply = reply;
@@ -41,8 +41,8 @@ void list_operations(Api& api, ApiCall&& call) {
 void stop_operation(Api& api, ApiCall&& call) {
   const auto id = operation_id_of(call);
   if (!id || !takes_no_body(call)) return;
-  ask_and_pass_on(api, call.respond, [id = *id](ReplyTo reply) {
-    return Input(StopOperation{reply, Actor(kApiActor), id});
+  ask_and_pass_on(api, call.respond, [id = *id, who = call.actor](ReplyTo reply) {
+    return Input(StopOperation{reply, who, id});
   });
 }
 

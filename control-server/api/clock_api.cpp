@@ -78,8 +78,15 @@ void advance(Api& api, ApiCall&& call) {
                     ms->get<std::uint64_t>() <= static_cast<std::uint64_t>(limits::kDelayMs);
   if (!good) complaints.add("/ms", "must be a whole number from 0 to " + std::to_string(limits::kDelayMs));
   if (!complaints.empty()) return call.respond(complaints.response());
-  const std::int64_t target = to_ms(api.clock->now()) + ms->get<std::int64_t>();
-  std::make_shared<Advance>(api, call.respond, target)->step();
+  const auto by_ms = ms->get<std::int64_t>();
+  const auto make = [who = call.actor, by_ms](ReplyTo reply) {
+    return Input(RecordAct{reply, who, "clock.advance", "clock", std::to_string(by_ms) + " ms"});
+  };
+  api.desk.ask(make, [&api, respond = call.respond, by_ms](const Answer& answer) {
+    const auto* problem = std::get_if<Problem>(&answer.what);
+    if (problem != nullptr) return respond(problem_response(*problem));
+    std::make_shared<Advance>(api, respond, to_ms(api.clock->now()) + by_ms)->step();
+  });
 }
 
 }  // namespace

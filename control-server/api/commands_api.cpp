@@ -53,8 +53,8 @@ template <class Change>
 void change_command(Api& api, ApiCall&& call) {
   const auto id = command_id_of(call);
   if (!id || !takes_no_body(call)) return;
-  ask_and_show_command(api, call.respond, [id = *id](ReplyTo reply) {
-    return Input(Change{reply, Actor(kApiActor), id});
+  ask_and_show_command(api, call.respond, [id = *id, who = call.actor](ReplyTo reply) {
+    return Input(Change{reply, who, id});
   });
 }
 
@@ -76,8 +76,8 @@ void redrive(Api& api, ApiCall&& call) {
     payload = make_bytes(std::string(*raw));
   }
   if (!complaints.empty()) return call.respond(complaints.response());
-  ask_and_show_command(api, call.respond, [id = *id, payload](ReplyTo reply) {
-    return Input(RedriveCommand{reply, Actor(kApiActor), id, payload});
+  ask_and_show_command(api, call.respond, [id = *id, who = call.actor, payload](ReplyTo reply) {
+    return Input(RedriveCommand{reply, who, id, payload});
   });
 }
 
@@ -113,8 +113,8 @@ void reschedule(Api& api, ApiCall&& call) {
     complaints.add("/due_at", "is required");
   }
   if (!complaints.empty()) return call.respond(complaints.response());
-  ask_and_show_command(api, call.respond, [id = *id, due_at_ms](ReplyTo reply) {
-    return Input(RescheduleCommand{reply, Actor(kApiActor), id, due_at_ms});
+  ask_and_show_command(api, call.respond, [id = *id, who = call.actor, due_at_ms](ReplyTo reply) {
+    return Input(RescheduleCommand{reply, who, id, due_at_ms});
   });
 }
 

@@ -88,21 +88,35 @@ std::optional<Strike> strike_of(const Api& api, const ApiCall& call, const Point
 void crash_agent(Api& api, ApiCall&& call) {
   const auto strike = strike_of(api, call, kAgentPoints);
   if (!strike) return;
-  ask_and_pass_on(api, call.respond, [agent = call.args[0], strike = *strike](ReplyTo reply) {
-    return Input(CrashAgent{reply, Actor(kApiActor), agent, strike});
-  });
+  ask_and_pass_on(api, call.respond,
+                  [agent = call.args[0], who = call.actor, strike = *strike](ReplyTo reply) {
+                    return Input(CrashAgent{reply, who, agent, strike});
+                  });
 }
 
+// Arms it, or carries it out once the answer is with the client.
+HttpResponse struck(Api& api, const Strike& strike) {
+  HttpResponse response = json_response(202, "{}");
+  if (!api.strike_server) return response;
+  if (strike.point == "now") {
+    response.after_write = [&api, strike] { api.strike_server(strike); };
+  } else {
+    api.strike_server(strike);
+  }
+  return response;
+}
+
+// On record before it happens.
 void crash_server(Api& api, ApiCall&& call) {
   const auto strike = strike_of(api, call, kServerPoints);
   if (!strike) return;
-  HttpResponse response = json_response(202, "{}");
-  if (strike->point == "now") {
-    if (api.strike_server) response.after_write = [&api, strike = *strike] { api.strike_server(strike); };
-  } else if (api.strike_server) {
-    api.strike_server(*strike);
-  }
-  call.respond(std::move(response));
+  const auto make = [who = call.actor, what = *strike](ReplyTo reply) {
+    return Input(RecordAct{reply, who, "server.simulate-crash", "server", what.mode + " at " + what.point});
+  };
+  api.desk.ask(make, [&api, respond = call.respond, strike = *strike](const Answer& answer) {
+    const auto* problem = std::get_if<Problem>(&answer.what);
+    respond(problem != nullptr ? problem_response(*problem) : struck(api, strike));
+  });
 }
 
 }  // namespace

@@ -116,6 +116,7 @@ void HttpConnection::on_read(const error_code& error, std::size_t count) {
   if (error) return on_read_end(error);
   in_.commit(count);
   switch (phase_) {
+    case Phase::streaming:
     case Phase::lingering:
       in_.clear();
       discarded_ += count;
@@ -177,6 +178,10 @@ void HttpConnection::begin_body() {
     return fail(411, "Content-Length is required");
   }
   if (head_.content_length > 0) {
+    if (handlers.refuse_early) {
+      if (auto refusal = handlers.refuse_early(head_.method, head_.target, head_.fields, peer_))
+        return fail(*refusal);
+    }
     if (head_.content_length > hub_->handlers.max_body(head_.method, head_.target)) {
       return fail(413, "the request body is too large");
     }
@@ -239,14 +244,17 @@ void HttpConnection::dispatch() {
 
 void HttpConnection::answer(std::uint64_t turn, HttpResponse response) {
   if (turn != turn_ || phase_ != Phase::answering) return;  // the client has gone, or was told 504
+  if (response.stream) return begin_stream(std::move(response));
   after_write_ = std::move(response.after_write);
   write(response);
 }
 
-void HttpConnection::fail(int status, std::string_view detail) {
+void HttpConnection::fail(int status, std::string_view detail) { fail(make_problem(status, detail)); }
+
+void HttpConnection::fail(const HttpResponse& response) {
   keep_alive_ = false;
   if (request_id_.empty()) request_id_ = hub_->next_request_id();
-  write(make_problem(status, detail));
+  write(response);
 }
 
 void HttpConnection::write(const HttpResponse& response) {
@@ -295,13 +303,14 @@ void HttpConnection::sweep(MonoTime now) {
       return fail(504, "no answer in time: the outcome of this request is unknown");
     case Phase::idle:
     case Phase::writing:
+    case Phase::streaming:
     case Phase::lingering: return close();
     case Phase::closed: return;
   }
 }
 
 void HttpConnection::wind_up() {
-  if (phase_ == Phase::idle || phase_ == Phase::head) close();
+  if (phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::streaming) close();
 }
 
 // A close with unread bytes resets the connection, and the client may never see the answer: let it finish
@@ -325,8 +334,10 @@ void HttpConnection::close() {
   socket_.close(ignored);
   release_body();
   const auto gone = std::exchange(gone_, nullptr);
+  const auto stream = std::exchange(stream_, nullptr);
   hub_->closed(this);
   if (gone) gone();
+  if (stream && stream->closed) stream->closed();
 }
 
 }  // namespace duly

@@ -1,4 +1,5 @@
-// One client connection: reads a request, waits for its answer, writes it, and begins again.
+// One client connection: reads a request, waits for its answer, writes it, and begins again.  An answer that
+// is a stream (http_streaming.cpp) is the last one of its connection.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -72,7 +73,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void wind_up();
 
  private:
-  enum class Phase : std::uint8_t { idle, head, body, answering, writing, lingering, closed };
+  enum class Phase : std::uint8_t { idle, head, body, answering, writing, streaming, lingering, closed };
 
   void enter(Phase phase, Duration limit);
   void read();
@@ -86,9 +87,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void dispatch();
   void answer(std::uint64_t turn, HttpResponse response);
   void fail(int status, std::string_view detail);
+  void fail(const HttpResponse& response);
   void write(const HttpResponse& response);
   void on_written(const boost::system::error_code& error);
   void release_body();
+  void begin_stream(HttpResponse response);
+  void write_piece();
+  void on_piece_written(const boost::system::error_code& error);
   void linger();
   void close();
 
@@ -114,6 +119,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string out_;
   std::function<void()> after_write_;
   bool keep_alive_ = true;
+  std::shared_ptr<HttpStream> stream_;  // while streaming
+  bool piece_out_ = false;              // of it is being written
 };
 
 }  // namespace duly

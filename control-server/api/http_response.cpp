@@ -111,6 +111,7 @@ std::string serialize(const HttpResponse& response, const Framing& framing) {
   } else if (framing.http_1_0) {
     out += "Connection: keep-alive\r\n";
   }
+  if (framing.endless) return out + "\r\n";
   out.append("Content-Length: ").append(std::to_string(response.body.size())).append("\r\n\r\n");
   if (!framing.head_only) out += response.body;
   return out;

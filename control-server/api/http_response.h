@@ -30,6 +30,7 @@ struct Framing {
   bool head_only = false;  // HEAD: the length of the body without the body
   bool keep_alive = true;
   bool http_1_0 = false;
+  bool endless = false;  // the body has no length and ends with the connection
 };
 // The whole answer as one buffer.
 std::string serialize(const HttpResponse& response, const Framing& framing);

@@ -25,6 +25,7 @@ struct HttpConfig {
   Duration body_time = limits::kHttpBodyTime;
   Duration idle_time = limits::kHttpIdleTime;
   Duration write_time = seconds{10};
+  Duration stream_write_time = seconds{60};  // for one piece of a stream; between pieces it may be quiet
   Duration answer_time =
       milliseconds{limits::kWaitMs} + seconds{60};  // the handler's own deadlines come first
   Duration linger_time = seconds{2};  // after an error the client may finish sending, so that it can read why

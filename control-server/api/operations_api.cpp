@@ -112,6 +112,7 @@ void append_audit_row(std::string& out, const Reader::AuditRow& row) {
   object.text("what", row.what);
   object.text("subject", row.subject);
   object.text("detail", row.detail);
+  object.text_or_null("request_id", row.request);
   object.end();
 }
 

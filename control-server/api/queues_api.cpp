@@ -86,7 +86,7 @@ void put_queue(Api& api, ApiCall&& call) {
   Complaints complaints;
   PutQueue put = read_put(*body, complaints);
   if (!complaints.empty()) return call.respond(complaints.response());
-  put.actor = Actor(kApiActor);
+  put.actor = call.actor;
   put.queue = call.args[0];
   ask_and_pass_on(api, call.respond, [put = std::move(put)](ReplyTo reply) {
     PutQueue numbered = put;

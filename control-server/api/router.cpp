@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control-server/api/doorkeeper.h"
 #include "control-server/api/http_response.h"
 
 namespace duly {
@@ -35,6 +36,10 @@ std::optional<std::vector<std::string>> decoded_segments(std::string_view path) 
   });
   if (!whole) return std::nullopt;
   return segments;
+}
+
+bool takes(const Route& route, std::string_view method) {
+  return route.method == method || (method == "HEAD" && route.method == "GET" && !route.stream);
 }
 
 bool knows(const Route& route, std::string_view name) {
@@ -87,7 +92,8 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
   return out;
 }
 
-Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
+Router::Router(std::vector<Route> routes, Doorkeeper* doorkeeper)
+    : routes_(std::move(routes)), doorkeeper_(doorkeeper) {
   for (const Route& route : routes_) {
     Compiled compiled;
     split_path(route.pattern, [&](std::string_view part) {
@@ -113,30 +119,59 @@ std::optional<std::vector<std::string>> Router::match(std::size_t route,
   return args;
 }
 
-void Router::handle(HttpRequest request, Respond respond) const {
-  const std::string_view target = request.target;
-  const std::size_t path_end = std::min(target.find('?'), target.size());
-  const auto segments = decoded_segments(target.substr(0, path_end));
-  if (!segments) return respond(make_problem(400, "malformed percent-encoding in the path"));
-  const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
+Router::Found Router::find(std::string_view method, std::string_view target) const {
+  Found found;
+  const auto segments = decoded_segments(target.substr(0, target.find('?')));
+  if (!segments) {
+    found.problem = make_problem(400, "malformed percent-encoding in the path");
+    return found;
+  }
   std::string allow;
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     auto args = match(i, *segments);
     if (!args) continue;
-    if (routes_[i].method != method) {
-      allow.append(allow.empty() ? "" : ", ").append(routes_[i].method);
-      if (routes_[i].method == "GET") allow += ", HEAD";
-      continue;
+    if (takes(routes_[i], method)) {
+      found.route = &routes_[i];
+      found.args = std::move(*args);
+      return found;
     }
-    const std::string query(target.substr(std::min(path_end + 1, target.size())));
-    ApiCall call{std::move(request), std::move(respond), std::move(*args), {}};
-    if (auto problem = read_query(query, routes_[i], call)) return call.respond(std::move(*problem));
-    return routes_[i].handler(std::move(call));
+    allow.append(allow.empty() ? "" : ", ").append(routes_[i].method);
+    if (takes(routes_[i], "HEAD")) allow += ", HEAD";
   }
-  if (allow.empty()) return respond(make_problem(404, "there is nothing at this path"));
-  HttpResponse response = make_problem(405, "this path does not take this method");
-  response.fields.emplace_back("Allow", std::move(allow));
-  respond(std::move(response));
+  if (allow.empty()) {
+    found.problem = make_problem(404, "there is nothing at this path");
+  } else {
+    found.problem = make_problem(405, "this path does not take this method");
+    found.problem.fields.emplace_back("Allow", std::move(allow));
+  }
+  return found;
+}
+
+std::optional<HttpResponse> Router::refuse_early(std::string_view method, std::string_view target,
+                                                 const std::vector<HttpField>& fields,
+                                                 const std::string& peer) const {
+  if (doorkeeper_ == nullptr || doorkeeper_->open()) return std::nullopt;
+  Found found = find(method, target);
+  if (found.route == nullptr) return std::move(found.problem);
+  return doorkeeper_->judge(found.route->role, fields, peer).refusal;
+}
+
+void Router::handle(HttpRequest request, Respond respond) const {
+  Found found = find(request.method, request.target);
+  if (found.route == nullptr) return respond(std::move(found.problem));
+  Actor actor("anonymous");
+  if (doorkeeper_ != nullptr) {
+    auto verdict = doorkeeper_->judge(found.route->role, request.fields, request.peer);
+    if (verdict.refusal) return respond(std::move(*verdict.refusal));
+    actor.name = std::move(verdict.name);
+  }
+  actor.request = request.request_id;
+  const std::string target = request.target;
+  const std::size_t query = std::min(target.find('?'), target.size() - 1) + 1;
+  ApiCall call{std::move(request), std::move(respond), std::move(found.args), {}, std::move(actor)};
+  if (auto problem = read_query(std::string_view(target).substr(query), *found.route, call))
+    return call.respond(std::move(*problem));
+  found.route->handler(std::move(call));
 }
 
 }  // namespace duly

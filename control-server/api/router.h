@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "control-server/api/http_types.h"
+#include "control-server/api/role.h"
+#include "control-server/core/inputs.h"
 
 namespace duly {
 
-enum class Role : std::uint8_t { none, read, submit, operate, admin };
+class Doorkeeper;
 
 // One request on its way to a handler.
 struct ApiCall {
@@ -21,6 +23,7 @@ struct ApiCall {
   Respond respond;
   std::vector<std::string> args;                           // what each {…} of the pattern matched, decoded
   std::vector<std::pair<std::string, std::string>> query;  // decoded; only names the route knows, each once
+  Actor actor;                                             // who asks, for the record
 
   [[nodiscard]] const std::string* parameter(std::string_view name) const {
     for (const auto& [known, value] : query) {
@@ -33,30 +36,43 @@ struct ApiCall {
 using ApiHandler = std::function<void(ApiCall&&)>;
 
 struct Route {
-  std::string_view method;   // GET answers HEAD, too
+  std::string_view method;   // GET answers HEAD, too, unless it is a stream
   std::string_view pattern;  // "/v1/commands/{id}"
-  Role role = Role::none;    // the least that may ask (checked once there are API keys)
+  Role role = Role::none;    // the least that may ask, where there are API keys
   ApiHandler handler;
   std::vector<std::string_view> query;  // parameter names; "label.*" = any with that prefix, "*" = anything
+  bool stream = false;                  // its answer has no end: HEAD is not answered
 };
 
 class Router {
  public:
-  explicit Router(std::vector<Route> routes);
+  // `doorkeeper` null = everybody may do everything.
+  explicit Router(std::vector<Route> routes, Doorkeeper* doorkeeper = nullptr);
 
-  // Answers 404, 405 (with Allow) and unknown query parameters itself.
+  // Answers 404, 405 (with Allow), 401, 403 and unknown query parameters itself.
   void handle(HttpRequest request, Respond respond) const;
+  // What handle() would refuse whatever the body is, so that nothing of it need be read.
+  [[nodiscard]] std::optional<HttpResponse> refuse_early(std::string_view method, std::string_view target,
+                                                         const std::vector<HttpField>& fields,
+                                                         const std::string& peer) const;
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
 
  private:
   struct Compiled {
     std::vector<std::string_view> segments;
   };
+  struct Found {
+    const Route* route = nullptr;
+    std::vector<std::string> args;
+    HttpResponse problem;  // without a route
+  };
+  [[nodiscard]] Found find(std::string_view method, std::string_view target) const;
   [[nodiscard]] std::optional<std::vector<std::string>> match(std::size_t route,
                                                               const std::vector<std::string>& segments) const;
 
   std::vector<Route> routes_;
   std::vector<Compiled> compiled_;  // parallel to routes_
+  Doorkeeper* doorkeeper_;
 };
 
 // Percent-decoded, nothing when malformed.

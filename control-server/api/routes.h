@@ -18,6 +18,7 @@ std::vector<Route> workflows_routes(Api& api);
 std::vector<Route> agents_routes(Api& api);
 std::vector<Route> clock_routes(Api& api);
 std::vector<Route> crash_routes(Api& api);
+std::vector<Route> events_routes(Api& api);
 std::vector<Route> operations_routes(Api& api);
 
 }  // namespace duly

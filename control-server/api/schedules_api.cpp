@@ -64,10 +64,10 @@ void put_schedule(Api& api, const ApiCall& call, ScheduleSpec spec, std::optiona
                   bool create, const std::string& what) {
   const std::string name = spec.name;
   const auto shared = std::make_shared<ScheduleSpec>(std::move(spec));
-  ask_and_show_schedule(
-      api, call.respond, name, create ? 201 : 200, [shared, if_match, create, what](ReplyTo reply) {
-        return Input(PutSchedule{reply, Actor(kApiActor), std::move(*shared), create, if_match, what});
-      });
+  ask_and_show_schedule(api, call.respond, name, create ? 201 : 200,
+                        [shared, who = call.actor, if_match, create, what](ReplyTo reply) {
+                          return Input(PutSchedule{reply, who, std::move(*shared), create, if_match, what});
+                        });
 }
 
 void create_schedule(Api& api, ApiCall&& call) {
@@ -94,16 +94,17 @@ template <ChangeSchedule::What what>
 void change_schedule(Api& api, ApiCall&& call) {
   std::optional<std::int64_t> if_match;
   if (!names_schedule(call) || !takes_no_body(call) || !read_if_match(call, if_match)) return;
-  ask_and_show_schedule(api, call.respond, call.args[0], 200, [name = call.args[0], if_match](ReplyTo reply) {
-    return Input(ChangeSchedule{reply, Actor(kApiActor), name, what, if_match});
-  });
+  ask_and_show_schedule(api, call.respond, call.args[0], 200,
+                        [name = call.args[0], who = call.actor, if_match](ReplyTo reply) {
+                          return Input(ChangeSchedule{reply, who, name, what, if_match});
+                        });
 }
 
 void remove_schedule(Api& api, ApiCall&& call) {
   std::optional<std::int64_t> if_match;
   if (!names_schedule(call) || !takes_no_body(call) || !read_if_match(call, if_match)) return;
-  const auto make = [name = call.args[0], if_match](ReplyTo reply) {
-    return Input(ChangeSchedule{reply, Actor(kApiActor), name, ChangeSchedule::What::remove, if_match});
+  const auto make = [name = call.args[0], who = call.actor, if_match](ReplyTo reply) {
+    return Input(ChangeSchedule{reply, who, name, ChangeSchedule::What::remove, if_match});
   };
   api.desk.ask(make, [&api, respond = call.respond](const Answer& answer) {
     const auto* problem = std::get_if<Problem>(&answer.what);
@@ -115,8 +116,8 @@ void remove_schedule(Api& api, ApiCall&& call) {
 
 void trigger_schedule(Api& api, ApiCall&& call) {
   if (!names_schedule(call) || !takes_no_body(call)) return;
-  const auto make = [name = call.args[0]](ReplyTo reply) {
-    return Input(ChangeSchedule{reply, Actor(kApiActor), name, ChangeSchedule::What::trigger, std::nullopt});
+  const auto make = [name = call.args[0], who = call.actor](ReplyTo reply) {
+    return Input(ChangeSchedule{reply, who, name, ChangeSchedule::What::trigger, std::nullopt});
   };
   api.desk.ask(make, [&api, respond = call.respond](const Answer& answer) {
     const auto* done = std::get_if<Done>(&answer.what);
@@ -153,8 +154,8 @@ void backfill(Api& api, ApiCall&& call) {
   const std::int64_t to = read_required_instant(*body, "to", complaints);
   if (complaints.empty() && to <= from) complaints.add("/to", "must be after from");
   if (!complaints.empty()) return call.respond(complaints.response());
-  ask_and_pass_on(api, call.respond, [name = call.args[0], from, to](ReplyTo reply) {
-    return Input(BackfillSchedule{reply, Actor(kApiActor), name, from, to});
+  ask_and_pass_on(api, call.respond, [name = call.args[0], who = call.actor, from, to](ReplyTo reply) {
+    return Input(BackfillSchedule{reply, who, name, from, to});
   });
 }
 

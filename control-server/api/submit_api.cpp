@@ -38,12 +38,12 @@ void answer_batch(Api& api, const Respond& respond, const Submitted& submitted) 
   respond_to_change(api, respond, std::move(response));
 }
 
-void submit(Api& api, const Respond& respond, Form form, std::vector<NewCommand> commands) {
+void submit(Api& api, const ApiCall& call, Form form, std::vector<NewCommand> commands) {
   const auto shared = std::make_shared<std::vector<NewCommand>>(std::move(commands));
-  const auto make = [shared](ReplyTo reply) {
-    return Input(Submit{reply, Actor(kApiActor), std::move(*shared)});
+  const auto make = [shared, who = call.actor](ReplyTo reply) {
+    return Input(Submit{reply, who, std::move(*shared)});
   };
-  api.desk.ask(make, [&api, respond, form](const Answer& answer) {
+  api.desk.ask(make, [&api, respond = call.respond, form](const Answer& answer) {
     if (const auto* submitted = std::get_if<Submitted>(&answer.what)) {
       if (form != Form::single) return answer_batch(api, respond, *submitted);
       const SubmittedItem& item = submitted->items.at(0);
@@ -69,7 +69,7 @@ void submit_one(Api& api, ApiCall&& call) {
   command.idempotency_key = std::move(key);
   std::vector<NewCommand> commands;
   commands.push_back(std::move(command));
-  submit(api, call.respond, Form::single, std::move(commands));
+  submit(api, call, Form::single, std::move(commands));
 }
 
 void add_command(const Json& object, const CommandSource& source, std::vector<NewCommand>& commands,
@@ -143,7 +143,7 @@ void submit_batch(Api& api, ApiCall&& call) {
   auto* const read = form == Form::lines ? &read_lines : &read_batch;
   auto commands = read(call.request.body, to_ms(api.loop.wall()), complaints);
   if (!complaints.empty()) return call.respond(complaints.response());
-  submit(api, call.respond, form, std::move(commands));
+  submit(api, call, form, std::move(commands));
 }
 
 }  // namespace

@@ -35,9 +35,9 @@ void submit_workflow(Api& api, ApiCall&& call) {
   if (!complaints.empty()) return call.respond(complaints.response());
   if (!key.empty()) shared->body_hash = meaning_hash(*body);
   shared->idempotency_key = std::move(key);
+  shared->work.actor = call.actor;
   const auto make = [shared](ReplyTo reply) {
     shared->work.reply = reply;
-    shared->work.actor = Actor(kApiActor);
     return Input(std::move(*shared));
   };
   api.desk.ask(make, [&api, respond = call.respond](const Answer& answer) {
@@ -57,8 +57,8 @@ template <ChangeWorkflow::What what>
 void change_workflow(Api& api, ApiCall&& call) {
   const auto id = workflow_id_of(call);
   if (!id || !takes_no_body(call)) return;
-  const auto make = [id = *id](ReplyTo reply) {
-    return Input(ChangeWorkflow{reply, Actor(kApiActor), id, what});
+  const auto make = [id = *id, who = call.actor](ReplyTo reply) {
+    return Input(ChangeWorkflow{reply, who, id, what});
   };
   api.desk.ask(make, [&api, respond = call.respond, id = *id](const Answer& answer) {
     const auto* problem = std::get_if<Problem>(&answer.what);

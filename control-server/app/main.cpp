@@ -14,7 +14,7 @@ namespace {
 using duly::OptionKind;
 
 // Known by name, so that whoever relies on one is told and not left open.
-constexpr const char* kLater[] = {"api-keys", "agent-token-file", "tls-cert", "tls-key", "tls-client-ca"};
+constexpr const char* kLater[] = {"tls-cert", "tls-key", "tls-client-ca"};
 
 duly::OptionTable table() {
   duly::OptionTable t;
@@ -30,6 +30,10 @@ duly::OptionTable table() {
        200, 3'600'000},
       {"max-queued", OptionKind::integer, "10000",
        "most commands of one queue that wait unstarted in the broker", "N", 1, 10'000'000},
+      {"api-keys", OptionKind::text, "",
+       "who may ask the HTTP API: lines of name role sha256-of-key; read again on SIGHUP", "FILE"},
+      {"agent-token-file", OptionKind::text, "",
+       "what agents must say to be let in, one token a line; read again on SIGHUP", "FILE"},
       {"keep-ms", OptionKind::text, "604800000",
        "ended commands are removed after this time; least 60000, or never", "MS"},
       {"keep", OptionKind::repeated, "", "the same for one state or one type, repeatable", "STATE[:TYPE]=MS"},
@@ -50,8 +54,8 @@ duly::OptionTable table() {
   add_options(t, duly::log_options());
   for (const char* flag : kLater)
     t.options.push_back({flag, OptionKind::text, "", "not in this version", "FILE"});
-  t.max_arguments = 2;
-  t.argument_help = "[backup FILE | restore FILE]";
+  t.max_arguments = 4;
+  t.argument_help = "[backup FILE | restore FILE | keys new NAME ROLE]";
   return t;
 }
 
@@ -60,15 +64,24 @@ duly::OptionTable table() {
   std::exit(code);
 }
 
-duly::HostPort address(const duly::Options& options, const char* flag) {
+// `lacking` is what would have to be there for an address that others reach; empty = it is.
+duly::HostPort address(const duly::Options& options, const char* flag, const std::string& lacking) {
   const auto parsed = duly::parse_host_port(options.text(flag));
   if (!parsed) leave(2, options.source(flag) + ": " + parsed.error().what);
-  if (!duly::is_loopback(parsed->host) && !options.on("insecure")) {
-    leave(1, "--" + std::string(flag) + " " + options.text(flag) +
-                 " is reachable from other machines, and this version has no authentication: refused without "
-                 "--insecure");
+  if (!duly::is_loopback(parsed->host) && !lacking.empty()) {
+    const std::string what =
+        "--" + std::string(flag) + " " + options.text(flag) + " is reachable from other machines";
+    if (!options.on("insecure")) leave(1, what + ", and " + lacking + ": refused without --insecure");
+    duly::log(duly::LogLevel::warn, "server", what + ", and " + lacking);
   }
   return *parsed;
+}
+
+// Empty = not given.  One that is given and empty would leave open what was to be shut.
+std::string file_of(const duly::Options& options, const char* flag) {
+  const std::string& path = options.text(flag);
+  if (options.given(flag) && path.empty()) leave(2, options.source(flag) + " names no file");
+  return path;
 }
 
 std::optional<std::int64_t> clock_start(const duly::Options& options) {
@@ -87,8 +100,10 @@ duly::ServerConfig configuration(const duly::Options& options) {
     if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
   }
   duly::ServerConfig config;
-  config.http = address(options, "http");
-  config.link = address(options, "link");
+  config.api_keys = file_of(options, "api-keys");
+  config.agent_tokens = file_of(options, "agent-token-file");
+  config.http = address(options, "http", config.api_keys.empty() ? "there are no --api-keys" : "");
+  config.link = address(options, "link", config.agent_tokens.empty() ? "there is no --agent-token-file" : "");
   config.data = options.text("data");
   config.rabbit.url = options.text("amqp");
   config.rabbit.ca_file = options.text("amqp-ca");
@@ -116,9 +131,16 @@ int main(int argc, char** argv) {
   duly::ServerConfig config = configuration(options);
   duly::AsioLoop loop;
   std::unique_ptr<duly::Server> server;
-  const duly::Signals signals(loop, [&] {
+  const auto drain = [&] {
     if (server) server->drain();
-  });
+  };
+  const auto reload = [&] {
+    if (server) server->reload();
+  };
+  // With nothing to read again SIGHUP ends the process as ever.
+  const bool reads = !config.api_keys.empty() || !config.agent_tokens.empty();
+  const duly::Signals signals(loop, drain,
+                              reads ? duly::Signals::Callback(reload) : duly::Signals::Callback());
   auto started = duly::Server::start(loop, std::move(config));
   if (!started) leave(1, started.error().what);
   server = std::move(*started);

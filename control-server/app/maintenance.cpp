@@ -7,6 +7,7 @@
 
 #include "common/runtime/asio_loop.h"
 #include "control-server/app/data_folder.h"
+#include "control-server/app/key_files.h"
 #include "control-server/store/backup.h"
 
 namespace duly {
@@ -53,8 +54,9 @@ int restore(const std::string& data, const std::string& file) {
 
 int run_maintenance(const Options& options) {
   const auto& words = options.arguments();
+  if (words[0] == "keys") return run_keys(words);
   if (words.size() != 2 || (words[0] != "backup" && words[0] != "restore"))
-    return fail(2, "'" + words[0] + "' is not understood: backup FILE or restore FILE");
+    return fail(2, "'" + words[0] + "' is not understood: backup FILE, restore FILE or keys new NAME ROLE");
   const std::string& data = options.text("data");
   return words[0] == "backup" ? backup(data, words[1]) : restore(data, words[1]);
 }

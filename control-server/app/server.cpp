@@ -2,19 +2,30 @@
 
 #include <unistd.h>
 
+#include <cstdio>
 #include <random>
 #include <utility>
 
+#include "common/app/token_file.h"
 #include "common/base/log.h"
+#include "control-server/app/key_files.h"
 
 namespace duly {
 namespace {
 
 constexpr int kFatalStore = 70;  // EX_SOFTWARE: the outcome of a commit is unknown, recovery decides
 
+std::string random_hex() {
+  std::random_device random;
+  char text[17];
+  std::snprintf(text, sizeof text, "%08x%08x", random(), random());
+  return text;
+}
+
 }  // namespace
 
-Server::Server(AsioLoop& loop, ServerConfig config) : loop_(loop), config_(std::move(config)) {}
+Server::Server(AsioLoop& loop, ServerConfig config)
+    : loop_(loop), config_(std::move(config)), doorkeeper_(loop) {}
 
 Server::~Server() { finish(); }
 
@@ -28,6 +39,7 @@ Result<std::unique_ptr<Server>> Server::start(AsioLoop& loop, ServerConfig confi
 }
 
 Status Server::open() {
+  if (const Status keys = read_keys(); !keys) return keys;
   auto folder = DataFolder::open(config_.data);
   if (!folder) return folder.error();
   folder_ = std::move(*folder);
@@ -79,14 +91,22 @@ void Server::start_engine() {
   links_ = std::make_unique<LinkServer>(submit);
 }
 
-Status Server::listen() {
+void Server::make_api() {
+  events_ = std::make_unique<EventHub>(loop_, random_hex(),
+                                       [this](CommandId id) { return reader_->workflow_of(id); });
+  events_->learn(store_->names());
   api_ = std::make_unique<Api>(Api{*desk_, *reader_, loop_});
   api_->fault_injection = config_.fault_injection;
   if (config_.fault_injection) api_->before_reply = [this] { crash_->pass("api.before-reply"); };
   api_->strike_server = [this](const Strike& s) { strike(s); };
   api_->clock = clock_.get();
+  api_->events = events_.get();
+  api_->doorkeeper = &doorkeeper_;
   api_->link_listening = [this] { return listener_ != nullptr; };
   router_ = std::make_unique<Router>(make_router(*api_));
+}
+
+Status Server::listen_for_http() {
   HttpConfig http;
   http.request_id_seed = std::uint64_t{std::random_device{}()} << 32;
   if (!config_.any_host) http.allowed_hosts = loopback_hosts();
@@ -96,10 +116,22 @@ Status Server::listen() {
   };
   handlers.max_body = max_request_body;
   handlers.body_optional = body_is_optional;
+  handlers.refuse_early = [this](std::string_view method, std::string_view target, const auto& fields,
+                                 const std::string& peer) {
+    return router_->refuse_early(method, target, fields, peer);
+  };
   auto server =
       HttpServer::listen(loop_, config_.http.host, config_.http.port, std::move(http), std::move(handlers));
   if (!server) return Error{server.error().code, "--http: " + server.error().what};
   http_ = std::move(*server);
+  return ok_status();
+}
+
+// The store is still this thread's: the engine's begins at the end.
+Status Server::listen() {
+  if (const Status tokens = read_tokens(); !tokens) return tokens;
+  make_api();
+  if (const Status http = listen_for_http(); !http) return http;
   auto listener =
       AsioListener::open(loop_, config_.link.host, config_.link.port,
                          [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
@@ -165,6 +197,8 @@ void Server::perform(Effect& effect) {
     broker_->inspect(inspect->queue);
   } else if (auto* ensure = std::get_if<EnsureQueue>(&effect)) {
     broker_->ensure_queue(ensure->queue);
+  } else if (auto* changes = std::get_if<StateChanges>(&effect)) {
+    events_->publish(*changes);
   }
 }
 
@@ -204,6 +238,38 @@ void Server::listen_for_links() {
   } else {
     loop_.at(loop_.now() + milliseconds{100}, [this] { listen_for_links(); });
   }
+}
+
+// ---- who is let in
+// ------------------------------------------------------------------------------------------------
+
+Status Server::read_keys() {
+  if (config_.api_keys.empty()) return ok_status();
+  auto keys = read_api_keys(config_.api_keys);
+  if (!keys) return Error{keys.error().code, "--api-keys " + keys.error().what};
+  log(LogLevel::info, "server", "API keys read", {{"keys", static_cast<std::int64_t>(keys->size())}});
+  doorkeeper_.use(std::move(*keys));
+  return ok_status();
+}
+
+Status Server::read_tokens() {
+  if (config_.agent_tokens.empty()) return ok_status();
+  const auto tokens = read_token_file(config_.agent_tokens);
+  if (!tokens) return Error{tokens.error().code, "--agent-token-file " + tokens.error().what};
+  log(LogLevel::info, "server", "agent tokens read", {{"tokens", static_cast<std::int64_t>(tokens->size())}});
+  links_->require_tokens(*tokens);
+  return ok_status();
+}
+
+void Server::reload() {
+  const Status keys = read_keys();
+  const Status tokens = read_tokens();
+  std::string wrong = keys ? "" : keys.error().what;
+  if (!tokens) wrong += (wrong.empty() ? "" : "; ") + tokens.error().what;
+  if (!wrong.empty())
+    log(LogLevel::error, "server", "not read again; what was there before goes on", {{"error", wrong}});
+  desk_->tell(RecordAct{0, "server", "keys.reload", "", wrong});
+  if (keys) events_->end_all();  // who may still listen comes back and resumes
 }
 
 // ---- leaving

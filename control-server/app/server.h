@@ -15,6 +15,8 @@
 #include "common/app/host_port.h"
 #include "common/link/asio_link.h"
 #include "control-server/api/api.h"
+#include "control-server/api/doorkeeper.h"
+#include "control-server/api/event_hub.h"
 #include "control-server/api/http_server.h"
 #include "control-server/app/data_folder.h"
 #include "control-server/app/disk_guard.h"
@@ -31,7 +33,9 @@ struct ServerConfig {
   bool shards_given = false;
   EngineConfig engine;
   bool fault_injection = false;
-  bool any_host = false;  // answer for every Host header
+  bool any_host = false;     // answer for every Host header
+  std::string api_keys;      // file of them; empty = everybody may do everything
+  std::string agent_tokens;  // file of them; empty = every agent is let in
   Duration drain = seconds{10};
   std::optional<std::int64_t> clock_start_ms;  // a virtual clock begins there; nothing = the machine's clock
 };
@@ -46,11 +50,18 @@ class Server {
 
   // Takes no new work, finishes what it has, then stops the loop.
   void drain();
+  // Reads the files of API keys and agent tokens again.  One that is wrong is refused whole: what it held
+  // before goes on.
+  void reload();
 
  private:
   Server(AsioLoop& loop, ServerConfig config);
   Status open();
+  Status read_keys();
+  Status read_tokens();
   Status listen();
+  Status listen_for_http();
+  void make_api();
   void start_engine();
   void start_broker();
   void release(std::vector<Effect>&& effects);
@@ -76,6 +87,8 @@ class Server {
   std::unique_ptr<LinkServer> links_;
   std::unique_ptr<AsioListener> listener_;
   std::unique_ptr<RabbitBroker> broker_;
+  Doorkeeper doorkeeper_;
+  std::unique_ptr<EventHub> events_;  // outlives the connections of http_
   std::unique_ptr<Api> api_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<HttpServer> http_;

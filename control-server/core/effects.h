@@ -10,6 +10,7 @@
 #include "common/model/state_table.h"
 #include "control-server/core/inputs.h"
 #include "control-server/core/stats.h"
+#include "control-server/store/state_changes.h"
 
 namespace duly {
 
@@ -66,6 +67,8 @@ struct EnsureQueue {
   std::string queue;
 };
 
-using Effect = std::variant<Answer, SendMessage, CloseSession, PublishDeadLetter, InspectQueue, EnsureQueue>;
+// StateChanges: what the batch has changed, for those who listen.
+using Effect = std::variant<Answer, SendMessage, CloseSession, PublishDeadLetter, InspectQueue, EnsureQueue,
+                            StateChanges>;
 
 }  // namespace duly

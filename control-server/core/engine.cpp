@@ -85,6 +85,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   hand_out();
   publish_dead_letters();
   answer_clock();
+  tell_changes();
   stats_.committed_inputs += inputs.size();
   if (config_.before_commit) config_.before_commit();
   Batch batch;
@@ -204,6 +205,7 @@ void Engine::on(Tick&) {
   answer_waits();
   store_.prune_idempotent(now_ms(), limits::kSweepRows);
   store_.prune_fires(limits::kSweepRows);
+  store_.prune_audit(limits::kAuditKept, limits::kSweepRows);
   if (const auto deadline = shards_.next_deadline(); deadline && *deadline <= awake())
     rebalance_needed_ = true;
 }

@@ -134,6 +134,7 @@ class Engine {
   void apply(Input& input);
   void end_what_ran_before_restore();
   void answer_clock();
+  void tell_changes();
   void note_missing(CommandId id, const std::string& how);
   void keep_waits(const std::vector<Input>& inputs);
   void on(Submit& input);
@@ -151,6 +152,7 @@ class Engine {
   void on(UnassignShard& input);
   void on(DrainAgent& input);
   void on(AskClock& input) { clock_asked_.push_back(input.reply); }
+  void on(RecordAct& input);
   void on(CrashAgent& input);
   void on(Query& input);
   void on(PutSchedule& input);

@@ -154,6 +154,8 @@ void Engine::on(CancelCommand& input) {
   if (!row) return answer(input.reply, not_found("there is no such command"));
   if (row->state == State::cancelled) return answer(input.reply, Done{input.id});
   if (!after(row->state, Move::cancel)) return answer(input.reply, conflict(in_state(row->state)));
+  store_.append_audit(now_ms(), input.actor, "command.cancel", format_command_id(input.id),
+                      in_state(row->state));
   cancel(*row, input.actor, "");
   answer(input.reply, Done{input.id});
 }
@@ -163,7 +165,7 @@ void Engine::cancel(StateRow& row, const Actor& who, const std::string& why) {
   if (row.state == State::running) {
     const PartyNumber executor = row.executor;
     const int attempt = row.attempt;
-    end_attempt(row, AttemptOutcome::cancelled, "cancelled by " + who, nullptr);
+    end_attempt(row, AttemptOutcome::cancelled, "cancelled by " + who.name, nullptr);
     const auto at = executors_.find(executor);
     if (at != executors_.end() && at->second.session.value != 0) {
       send(at->second.session, CancelRun{{AttemptRef{row.id, attempt}}});
@@ -188,7 +190,10 @@ void Engine::on(RedriveCommand& input) {
     }
     store_.replace_payload(row->id, input.payload, now_ms(), input.actor);
   }
-  redrive(*row, input.actor, input.payload ? ", with another payload" : "");
+  const std::string how = input.payload ? ", with another payload" : "";
+  store_.append_audit(now_ms(), input.actor, "command.retry", format_command_id(input.id),
+                      "was dead: " + std::string(name_of(row->reason)) + how);
+  redrive(*row, input.actor, how);
   answer(input.reply, Done{input.id});
 }
 
@@ -218,8 +223,9 @@ void Engine::on(RescheduleCommand& input) {
   if (row->expires_ms != 0 && input.due_at_ms >= row->expires_ms) {
     return answer(input.reply, conflict("the command expires before that"));
   }
-  store_.append_event(row->id, now_ms(), "rescheduled", input.actor,
-                      format_instant(row->due_ms) + " to " + format_instant(input.due_at_ms));
+  const std::string times = format_instant(row->due_ms) + " to " + format_instant(input.due_at_ms);
+  store_.append_event(row->id, now_ms(), "rescheduled", input.actor, times);
+  store_.append_audit(now_ms(), input.actor, "command.reschedule", format_command_id(input.id), times);
   forget_hand_out(row->id);
   window_.remove(lane_of(*row), row->id);
   if (!DULY_PLANTED("reschedule.token"))
@@ -320,6 +326,11 @@ void Engine::on(DrainAgent& input) {
   store_.append_audit(now_ms(), input.actor, input.drain ? "agent.drain" : "agent.resume", input.agent, "");
   rebalance_needed_ = true;
   answer(input.reply, JsonBody{200, *agent_json(input.agent)});
+}
+
+void Engine::on(RecordAct& input) {
+  store_.append_audit(now_ms(), input.actor, input.what, input.subject, input.detail);
+  if (input.reply != 0) answer(input.reply, Done{});
 }
 
 void Engine::on(CrashAgent& input) {

@@ -67,7 +67,7 @@ void Engine::on(StartOperation& input) {
   row.kind = input.kind;
   row.dry_run = input.dry_run;
   row.filter = filter_text(input.filter);
-  row.who = input.actor;
+  row.who = input.actor.name;
   row.cursor = row.id;
   row.created_ms = now_ms();
   operation.filter = std::move(input.filter);

@@ -285,4 +285,15 @@ StatsSnapshot Engine::snapshot() const {
   return s;
 }
 
+// ---- for those who listen
+// ---------------------------------------------------------------------------------------------
+
+// Of every state that this batch has changed: the store notes each, so that none is forgotten.
+void Engine::tell_changes() {
+  StateChanges changes = store_.take_changes();
+  if (changes.empty()) return;
+  for (StateChange& change : changes.items) change.at_ms = now_ms();
+  effects_.push_back(std::move(changes));
+}
+
 }  // namespace duly

@@ -21,9 +21,6 @@ namespace duly {
 
 using ReplyTo = std::uint64_t;
 
-// Who asks, for the record of causes (design I15): "api", an API key's name, "agent a-1", "server".
-using Actor = std::string;
-
 // ---- from HTTP
 // -----------------------------------------------------------------------------------------------
 
@@ -129,6 +126,12 @@ struct DrainAgent {
 struct AskClock {
   ReplyTo reply = 0;
 };
+// Something that an admin does and that the engine has no part in, for the audit log: done when answered.
+struct RecordAct {
+  ReplyTo reply = 0;  // 0 = nobody waits
+  Actor actor;
+  std::string what, subject, detail;
+};
 struct CrashAgent {
   ReplyTo reply = 0;
   Actor actor;
@@ -233,8 +236,8 @@ struct EnsureQueues {};
 using Input =
     std::variant<Submit, SubmitWorkflow, ChangeWorkflow, CancelCommand, RedriveCommand, RescheduleCommand,
                  AwaitEnd, ForgetWait, PutQueue, StartOperation, StopOperation, PinShard, UnassignShard,
-                 DrainAgent, AskClock, CrashAgent, Query, PutSchedule, ChangeSchedule, BackfillSchedule,
-                 HttpBegin, HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState,
-                 QueueInspected, DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
+                 DrainAgent, AskClock, RecordAct, CrashAgent, Query, PutSchedule, ChangeSchedule,
+                 BackfillSchedule, HttpBegin, HttpFinish, SessionOpened, SessionClosed, SessionSaid,
+                 BrokerState, QueueInspected, DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
 
 }  // namespace duly

@@ -27,7 +27,26 @@ void LinkServer::received(SessionId session, const Frame& frame) {
         {{"peer", links_.at(session)->peer()}, {"error", message.error().what}});
     return end(session, message.error().what);
   }
+  if (auto* hello = std::get_if<Hello>(&*message); hello != nullptr && !lets_in(*hello)) {
+    log(LogLevel::warn, "link", "agent refused: its token is not known",
+        {{"peer", links_.at(session)->peer()}, {"agent", hello->name}});
+    send(session, Refused{"the agent token is missing or not known"});
+    return end(session, "agent token");
+  }
   if (!submit_(SessionSaid{session, std::move(*message)})) end(session, "the server is overloaded");
+}
+
+void LinkServer::require_tokens(const std::vector<std::string>& tokens) {
+  tokens_.clear();
+  for (const std::string& token : tokens) tokens_.push_back(sha256(token));
+}
+
+bool LinkServer::lets_in(Hello& hello) const {
+  const Digest said = sha256(std::exchange(hello.token, {}));
+  bool known = tokens_.empty();
+  // All of them: no answer comes sooner than another.
+  for (const Digest& token : tokens_) known = same_digest(token, said) || known;
+  return known;
 }
 
 void LinkServer::send(SessionId session, const ServerMessage& message) {

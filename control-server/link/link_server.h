@@ -7,7 +7,9 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "common/base/digest.h"
 #include "common/link/link.h"
 #include "control-server/core/inputs.h"
 
@@ -18,6 +20,9 @@ class LinkServer {
   // `submit` gives an input to the engine; false = its mailbox is full.
   explicit LinkServer(std::function<bool(Input&&)> submit) : submit_(std::move(submit)) {}
 
+  // From now on an agent must say one of these when it connects; those that are connected stay.
+  void require_tokens(const std::vector<std::string>& tokens);
+
   void accepted(std::unique_ptr<Link> link);
   void send(SessionId session, const ServerMessage& message);
   void close(SessionId session, const std::string& reason);
@@ -26,11 +31,14 @@ class LinkServer {
 
  private:
   void received(SessionId session, const Frame& frame);
+  // Takes the token out of the hello: nobody behind this needs it.
+  [[nodiscard]] bool lets_in(Hello& hello) const;
   // Ends the session and tells the engine, even when its mailbox is full at the moment.
   void end(SessionId session, const std::string& reason);
   void tell(Input&& input);
 
   std::function<bool(Input&&)> submit_;
+  std::vector<Digest> tokens_;  // empty = nobody is asked for one
   std::map<SessionId, std::unique_ptr<Link>> links_;
   std::uint64_t next_session_ = 1;
   std::vector<Input>

@@ -1,6 +1,8 @@
 // Commands, attempts, events: the rows that a command's life touches.
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "common/model/limits.h"
 #include "common/wire/json.h"
 #include "control-server/store/columns.h"
 #include "control-server/store/database.h"
@@ -54,6 +56,7 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
         .run();
   }
   add_count(row, row.state, 1);
+  note_change(row);
 }
 
 std::optional<StateRow> Store::find(CommandId id) {
@@ -87,7 +90,20 @@ void Store::move(StateRow& row, Move how) {
   update(row);
   add_count(row, from, -1);
   add_count(row, *to, 1);
+  note_change(row);
 }
+
+void Store::note_change(const StateRow& row) {
+  if (changes_.items.size() >= limits::kEventsKept) {
+    changes_.items.clear();  // nobody can be told of so many
+    changes_.whole = false;
+  }
+  const bool published = row.state == State::queued;
+  changes_.items.push_back(
+      {row.id, 0, row.queue, row.type, row.attempt + (published ? 1 : 0), row.state, row.reason});
+}
+
+StateChanges Store::take_changes() { return std::exchange(changes_, {}); }
 
 void Store::update(const StateRow& row) {
   database_->begin();
@@ -156,15 +172,35 @@ void Store::append_event(CommandId id, std::int64_t at_ms, const char* kind, con
       .run();
 }
 
-void Store::append_audit(std::int64_t at_ms, const std::string& who, const std::string& what,
+void Store::append_audit(std::int64_t at_ms, const Actor& who, const std::string& what,
                          const std::string& subject, const std::string& detail) {
   database_->begin();
-  database_->query("INSERT INTO audit (at_ms, who, what, subject, detail) VALUES (?, ?, ?, ?, ?)")
+  database_->query("INSERT INTO audit (at_ms, who, what, subject, detail, request) VALUES (?, ?, ?, ?, ?, ?)")
       .bind(at_ms)
-      .bind(who)
+      .bind(who.name)
       .bind(what)
       .bind(subject)
       .bind(detail)
+      .bind(who.request)
+      .run();
+}
+
+int Store::prune_audit(std::int64_t keep, int most) {
+  std::int64_t last = 0;
+  {
+    Sql ends =
+        database_->query("SELECT (SELECT min(sequence) FROM audit), (SELECT max(sequence) FROM audit)");
+    if (!ends.next() || ends.is_null(0)) return 0;
+    last = ends.integer(1) - keep;
+    if (ends.integer(0) > last) return 0;  // no write transaction for nothing
+  }
+  database_->begin();
+  return database_
+      ->query(
+          "DELETE FROM audit WHERE sequence IN (SELECT sequence FROM audit WHERE sequence <= ? "
+          "ORDER BY sequence LIMIT ?)")
+      .bind(last)
+      .bind(most)
       .run();
 }
 

@@ -276,12 +276,13 @@ Result<std::vector<Reader::AuditRow>> Reader::audit(std::int64_t below, int limi
   std::vector<AuditRow> rows;
   {
     Sql query = impl_->database->query(
-        "SELECT sequence, at_ms, who, what, subject, detail FROM audit WHERE sequence < ? ORDER BY sequence "
+        "SELECT sequence, at_ms, who, what, subject, detail, request FROM audit WHERE sequence < ? ORDER BY "
+        "sequence "
         "DESC LIMIT ?");
     query.bind(below <= 0 ? INT64_MAX : below).bind(limit);
     while (query.next()) {
-      rows.push_back(
-          {query.integer(0), query.integer(1), query.text(2), query.text(3), query.text(4), query.text(5)});
+      rows.push_back({query.integer(0), query.integer(1), query.text(2), query.text(3), query.text(4),
+                      query.text(5), query.text(6)});
     }
   }
   if (const Status read = end_read(); !read) return read.error();

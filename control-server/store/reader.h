@@ -90,6 +90,7 @@ class Reader {
     std::int64_t sequence = 0;
     std::int64_t at_ms = 0;
     std::string who, what, subject, detail;
+    std::string request;  // empty = not by one
   };
   Result<std::vector<AuditRow>> audit(std::int64_t below, int limit);
 
@@ -110,6 +111,8 @@ class Reader {
   };
   // not_found when there is none.
   Result<WorkflowView> workflow(CommandId id);
+  // That the command is a node of; 0 = none, or it could not be read.
+  CommandId workflow_of(CommandId command);
   // Newest first, below `below`; of one state, or of all.
   Result<std::vector<WorkflowRow>> workflows(std::optional<WorkflowState> state, CommandId below, int limit);
 

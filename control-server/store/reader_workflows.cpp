@@ -74,4 +74,13 @@ Result<std::vector<WorkflowRow>> Reader::workflows(std::optional<WorkflowState> 
   return rows;
 }
 
+CommandId Reader::workflow_of(CommandId command) {
+  CommandId workflow;
+  {
+    Sql query = database().query("SELECT workflow FROM node WHERE command = ?");
+    if (query.bind(command.value).next()) workflow = CommandId{query.integer(0)};
+  }
+  return end_read() ? workflow : CommandId{};
+}
+
 }  // namespace duly

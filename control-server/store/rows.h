@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/base/ids.h"
 #include "common/model/command.h"
@@ -13,6 +14,18 @@
 #include "common/model/workflow.h"
 
 namespace duly {
+
+// Who asks, for the record of causes (design I15): an API key's name, "anonymous", "agent", "schedule s-1",
+// "server"; and by which request.
+struct Actor {
+  std::string name;
+  std::string request;  // its X-Request-Id; empty = none
+
+  Actor() = default;
+  Actor(const char* who) : name(who) {}  // NOLINT: implicit on purpose
+  Actor(std::string who, std::string id = {}) : name(std::move(who)), request(std::move(id)) {}  // NOLINT
+  operator const std::string&() const { return name; }                                           // NOLINT
+};
 
 // Names that repeat in many rows are stored once and referred to by number.
 using QueueNumber = std::int32_t;

@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 6> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 7> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -149,6 +149,10 @@ CREATE INDEX state_ended ON state (finished_ms, id, state, type, queue) WHERE st
 -- A fire whose command was removed stays, with the number negative: that fire time has had its command.
 DROP INDEX fire_command;
 CREATE INDEX fire_command ON fire (schedule, command) WHERE command > 0;
+)sql",
+                                                           R"sql(
+-- The X-Request-Id of what was done over HTTP.
+ALTER TABLE audit ADD COLUMN request TEXT NOT NULL DEFAULT '';
 )sql"};
 
 }  // namespace duly

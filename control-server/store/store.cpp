@@ -129,6 +129,7 @@ Status Store::commit() {
 
 void Store::rollback() {
   database_->rollback();
+  changes_ = {};
   if (database_->failed()) return;
   load_names();
   load_counters();
@@ -154,7 +155,14 @@ std::int32_t Store::name_number(int kind, const std::string& text,
   Sql query = database_->query("SELECT number FROM name WHERE kind = ? AND text = ?");
   const auto number = static_cast<std::int32_t>(query.bind(kind).bind(text).next() ? query.integer(0) : 0);
   known.emplace(text, number);
+  changes_.names.emplace_back(number, text);
   return number;
+}
+
+NumberedNames Store::names() const {
+  NumberedNames all(queue_names_.begin(), queue_names_.end());
+  for (const auto& [name, number] : types_) all.emplace_back(number, name);
+  return all;
 }
 
 QueueNumber Store::queue_number(const std::string& name) {

@@ -22,6 +22,7 @@
 #include "control-server/store/ended_rows.h"
 #include "control-server/store/operation_rows.h"
 #include "control-server/store/rows.h"
+#include "control-server/store/state_changes.h"
 
 namespace duly {
 
@@ -82,6 +83,8 @@ class Store {
   [[nodiscard]] std::size_t queue_count() const { return queues_.size(); }
   [[nodiscard]] std::size_t type_count() const { return types_.size(); }
   [[nodiscard]] bool knows_type(const std::string& name) const { return types_.contains(name); }
+  // Of every queue and type, by number.
+  [[nodiscard]] NumberedNames names() const;
   [[nodiscard]] std::optional<TypeNumber> find_type(const std::string& name) const;
   std::vector<QueueRow> queues();
   void set_queue_paused(QueueNumber queue, bool paused);
@@ -100,6 +103,9 @@ class Store {
   // Writes `row` (read by find() in this transaction and changed by the caller) as moved by `move`; the edge
   // is checked and row.state set.
   void move(StateRow& row, Move move);
+  // What insert() and move() have changed since the last call: all of it, so a caller that tells of it cannot
+  // forget any.  To be told after the commit.
+  StateChanges take_changes();
   // Writes `row` without a move (a mark that came after the permit, a republish, a reschedule).
   void update(const StateRow& row);
   // Puts another payload in the place of the present one, which is kept.
@@ -109,8 +115,10 @@ class Store {
   void append_attempt(const AttemptRow& row);
   void append_event(CommandId id, std::int64_t at_ms, const char* kind, const std::string& who,
                     const std::string& detail);
-  void append_audit(std::int64_t at_ms, const std::string& who, const std::string& what,
-                    const std::string& subject, const std::string& detail);
+  void append_audit(std::int64_t at_ms, const Actor& who, const std::string& what, const std::string& subject,
+                    const std::string& detail);
+  // Only the newest `keep` stay; at most `most` go at once.
+  int prune_audit(std::int64_t keep, int most);
 
   // Scheduled commands of one lane with (due, id) at or after `from`, in that order, due at or before
   // `until_ms`.
@@ -248,6 +256,7 @@ class Store {
   void load_counters();
   void load_names();
   void add_count(const StateRow& row, State state, std::int64_t by);
+  void note_change(const StateRow& row);
   void flush_counters();
   void forget_labels(CommandId id, const std::string& labels);
   void forget_edges(CommandId id, State state);
@@ -268,6 +277,7 @@ class Store {
   std::map<CounterKey, std::int64_t> changed_;  // since the last commit
   std::array<std::int64_t, kStates.size()> by_state_{};
   std::map<std::pair<QueueNumber, State>, std::int64_t> by_queue_;
+  StateChanges changes_;  // since take_changes()
 };
 
 }  // namespace duly

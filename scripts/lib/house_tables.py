@@ -40,6 +40,7 @@ LIBRARIES = [
     (("boost/asio",), ["common/runtime", "common/link", "common/app", "control-server/api", "control-server/app",
                        "control-server/link", "agent/app", "tests"]),
     (("spdlog/",), ["common/base/log.cpp"]),
+    (("openssl/",), ["common/base/digest.cpp"]),
     (("CLI/",), ["cli"]),
     (("httplib.h",), ["cli", "agent/handlers", "tests"]),
     (("prometheus/",), ["control-server/api"]),

@@ -137,7 +137,7 @@ class Course(TestCase):
         command = self.api.command(id)
         self.assertEqual(self.outcomes(command), [(1, "cancelled")])
         (event,) = [event for event in command["events"] if event["kind"] == "cancelled"]
-        self.assertEqual(event["who"], "api")
+        self.assertEqual(event["who"], "anonymous")
 
     def test_ended_ones_refuse(self):
         id = self.api.ended(self.api.submit()["id"])["id"]

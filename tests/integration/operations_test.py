@@ -34,7 +34,7 @@ class Operations(TestCase):
         operation = self.start("cancel", {"labels": {"batch": "one"}})
         self.assertTrue(operation["id"].startswith("op_"))
         self.assertEqual((operation["kind"], operation["filter"], operation["by"]),
-                         ("cancel", {"labels": {"batch": "one"}}, "api"))
+                         ("cancel", {"labels": {"batch": "one"}}, "anonymous"))
         self.assertEqual(self.counts(self.done(operation)), ("done", 700, 700, 0))
         self.assertEqual(len(self.api.walk(**{"label.batch": "one", "state": "cancelled"})), 700)
         self.assertEqual(len(self.api.walk(**{"label.batch": "two", "state": "scheduled"})), 20)

@@ -79,7 +79,17 @@ class Operations(TestCase):
     def test_audit_names_what_was_done_by_hand(self):
         self.api.want(200, "PUT", "/v1/queues/audited", {"paused": True})
         rows = self.api.get("/v1/audit", limit=5)["items"]
-        self.assertIn(("queue.pause", "audited", "api"), [(row["what"], row["subject"], row["who"]) for row in rows])
+        self.assertIn(("queue.pause", "audited", "anonymous"), [(row["what"], row["subject"], row["who"]) for row in rows])
+        id = self.api.submit(delay_ms=3600_000)["id"]
+        headers = {"X-Request-Id": "mine-7"}
+        self.api.want(200, "POST", f"/v1/commands/{id}/reschedule", {"due_at": "2035-01-01T00:00:00Z"}, headers)
+        self.api.want(200, "POST", f"/v1/commands/{id}/cancel", headers=headers)
+        rows = [row for row in self.api.get("/v1/audit", limit=50)["items"] if row["subject"] == id]
+        self.assertEqual([(row["what"], row["request_id"]) for row in rows],
+                         [("command.cancel", "mine-7"), ("command.reschedule", "mine-7")])
+        self.api.crash_server("kill", "link.before-reply", after=1_000_000)
+        newest = self.api.get("/v1/audit", limit=1)["items"][0]
+        self.assertEqual((newest["what"], newest["detail"]), ("server.simulate-crash", "kill at link.before-reply"))
 
     def test_agent_view(self):
         agent = self.api.agent("a-1")

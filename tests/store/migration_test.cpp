@@ -36,6 +36,8 @@ void make_old(const std::string& file, int version) {
   execute(file,
           "INSERT INTO state (id, state, shard, queue, type, priority, due_ms, order_ms, max_attempts)"
           " VALUES (77, 1, 3, 1, 2, 5, 10, 10, 3); INSERT INTO counter VALUES (1, 2, 1, 1)");
+  execute(file,
+          "INSERT INTO audit (at_ms, who, what, subject, detail) VALUES (6, 'api', 'shard.pin', '3', 'a')");
 }
 
 }  // namespace
@@ -64,6 +66,10 @@ TEST_CASE("a store of each older version opens, keeps what it has and takes what
     REQUIRE(view);
     CHECK(view->schedule.empty());
     CHECK((*reader)->schedule("s")->spec.timing.every_ms == 1000);
+    const auto audit = (*reader)->audit(0, 10);
+    REQUIRE(audit);
+    REQUIRE(audit->size() == 1);
+    CHECK(audit->front().request.empty());
   }
 }
 

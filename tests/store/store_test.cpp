@@ -190,6 +190,48 @@ TEST_CASE("a reader sees what is committed and nothing else") {
   CHECK(view->spec.labels.at("parity") == "even");
 }
 
+TEST_CASE("the audit log is bounded: the oldest rows give way, few at a time") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  CHECK(store->prune_audit(20, 10) == 0);
+  for (int i = 0; i < 50; ++i)
+    store->append_audit(i, Actor("ann", "r-" + std::to_string(i)), "queue.pause", "q", "");
+  REQUIRE(store->commit());
+  CHECK(store->prune_audit(50, 10) == 0);
+  CHECK(store->prune_audit(20, 10) == 10);
+  CHECK(store->prune_audit(20, 100) == 20);
+  CHECK(store->prune_audit(20, 100) == 0);
+  REQUIRE(store->commit());
+  const auto reader = Reader::open(folder.file()).value();
+  const auto rows = reader->audit(0, 100);
+  REQUIRE(rows);
+  REQUIRE(rows->size() == 20);
+  CHECK(rows->front().sequence == 50);
+  CHECK(rows->front().request == "r-49");
+  CHECK(rows->back().who == "ann");
+}
+
+TEST_CASE("what has changed is noted until it is taken, and forgotten with a rollback") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  CHECK(store->take_changes().empty());
+  StateRow row = insert(*store, 7);
+  store->move(row, Move::mark);
+  store->update(row);  // no other state
+  StateChanges changes = store->take_changes();
+  REQUIRE(changes.items.size() == 2);
+  CHECK(changes.items[0].state == State::scheduled);
+  CHECK(changes.items[0].attempt == 0);
+  CHECK(changes.items[1].state == State::queued);
+  CHECK(changes.items[1].attempt == 1);
+  CHECK(changes.names.size() == 2);
+  CHECK(changes.whole);
+  REQUIRE(store->commit());
+  insert(*store, 8);
+  store->rollback();
+  CHECK(store->take_changes().empty());
+}
+
 TEST_CASE("a walk by cursor sees every command that matches exactly once, newest first") {
   const TemporaryFolder folder;
   const auto store = open_store({folder.file(), "", 8, true});

@@ -219,6 +219,10 @@ TEST_CASE("a foreign executor begins and finishes an attempt") {
 TEST_CASE("a crash is simulated only where that is allowed, and the server's own after its answer") {
   World w;
   w.ask("POST", "/v1/server/simulate-crash", R"({"mode":"kill"})");
+  CHECK(w.last<RecordAct>().what == "server.simulate-crash");
+  CHECK(w.last<RecordAct>().detail == "kill at now");
+  CHECK(!w.answer);  // it is not on record yet
+  w.engine_says(w.last<RecordAct>().reply, Done{});
   CHECK(w.status() == 202);
   CHECK(w.strikes.empty());
   w.answer->after_write();
@@ -226,6 +230,12 @@ TEST_CASE("a crash is simulated only where that is allowed, and the server's own
   CHECK(w.strikes[0].point == "now");
   w.ask("POST", "/v1/server/simulate-crash",
         R"({"mode":"hang","point":"store.before-commit","duration_ms":5})");
+  CHECK(w.strikes.size() == 1);
+  w.engine_says(w.last<RecordAct>().reply, Done{});
+  CHECK(w.strikes.size() == 2);
+  w.ask("POST", "/v1/server/simulate-crash", R"({"mode":"kill"})");
+  w.engine_says(w.last<RecordAct>().reply, Problem{507, "", "the disk is full", "", 0});
+  CHECK(w.status() == 507);
   CHECK(w.strikes.size() == 2);
   w.ask("POST", "/v1/agents/a/simulate-crash", R"({"mode":"kill","point":"execute.after-begin","after":3})");
   CHECK(w.last<CrashAgent>().strike.after == 3);

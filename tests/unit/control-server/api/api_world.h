@@ -10,6 +10,8 @@
 
 #include "common/wire/json.h"
 #include "control-server/api/api.h"
+#include "control-server/api/doorkeeper.h"
+#include "control-server/api/event_hub.h"
 #include "tests/unit/control-server/api/fake_reader.h"
 #include "tests/unit/control-server/api/manual_loop.h"
 
@@ -26,13 +28,18 @@ struct ApiWorld {
             }};
   int replies = 0;
   std::vector<Strike> strikes;
+  EventHub events{loop, "abc"};
+  Doorkeeper doorkeeper{loop};
   Api api{desk,
           *reader,
           loop,
           /*fault_injection=*/true,
           [this] { ++replies; },
           [this](const Strike& strike) { strikes.push_back(strike); },
-          {}};
+          {},
+          nullptr,
+          &events,
+          &doorkeeper};
   Router router = make_router(api);
 
   std::optional<HttpResponse> answer;

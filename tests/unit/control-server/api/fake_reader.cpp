@@ -64,7 +64,7 @@ Result<EndedPage> Reader::ended(const EndedFilter& filter, EndedPlace after, int
 Result<std::vector<Reader::AuditRow>> Reader::audit(std::int64_t below, int limit) {
   std::vector<AuditRow> rows;
   for (std::int64_t i = below == 0 ? 5 : below - 1; i > 0 && static_cast<int>(rows.size()) < limit; --i) {
-    rows.push_back({i, 0, "api", "drain", "agent-1", ""});
+    rows.push_back({i, 0, "ann", "drain", "agent-1", "", "id-7"});
   }
   return rows;
 }

@@ -1,9 +1,11 @@
 #include <poll.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <vector>
 
+#include "control-server/api/http_response.h"
 #include "tests/unit/control-server/api/raw_client.h"
 
 namespace duly::testing {
@@ -101,6 +103,23 @@ TEST_CASE("a body over its limit is refused before any of it is read") {
           "POST /x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n", 413);
   RawClient client(edge.port());
   CHECK(status_of(client.ask(post("/x", std::string(100, 'a')))) == 200);
+}
+
+TEST_CASE("a body that its sender may not send is refused before any of it is read") {
+  HttpHandlers handlers{echo, [](auto, auto) { return std::size_t{1000}; }};
+  handlers.refuse_early = [](std::string_view method, std::string_view target, const auto& fields,
+                             const std::string& peer) -> std::optional<HttpResponse> {
+    const bool known =
+        std::any_of(fields.begin(), fields.end(), [](const auto& f) { return f.name == "x-key"; });
+    if (known || method != "POST" || target != "/x" || peer != "127.0.0.1") return std::nullopt;
+    return make_problem(401, "no key");
+  };
+  Edge edge(with_hosts(), handlers);
+  refused(edge.port(), "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n", 401);
+  refused(edge.port(), "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n", 401);
+  RawClient client(edge.port());
+  CHECK(body_of(client.ask(post("/x", "hello", "X-Key: 1\r\n"))) == "POST /x hello");
+  CHECK(body_of(client.ask(post("/x", ""))) == "POST /x ");  // without a body the handler decides
 }
 
 TEST_CASE("a client that sends a refused body to its end still reads why") {

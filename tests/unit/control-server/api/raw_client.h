@@ -57,6 +57,15 @@ class RawClient {
     rest_.erase(0, answer.size());
     return answer;
   }
+  // Everything up to and with the first `mark`; less when the connection ends before it.
+  std::string until(std::string_view mark) {
+    std::size_t at = rest_.find(mark);
+    while (at == std::string::npos && fill()) at = rest_.find(mark);
+    if (at == std::string::npos) return std::exchange(rest_, {});
+    std::string text = rest_.substr(0, at + mark.size());
+    rest_.erase(0, text.size());
+    return text;
+  }
   // True when the server closes; what it says before that is dropped.
   bool closed() {
     char scrap[4096];
@@ -99,10 +108,12 @@ inline std::string body_of(const std::string& answer) {
 // A server on a free loopback port whose loop runs on a thread of its own.
 class Edge {
  public:
-  Edge(HttpConfig config, std::function<void(HttpRequest, Respond)> handle, std::size_t max_body = 1024) {
+  Edge(HttpConfig config, std::function<void(HttpRequest, Respond)> handle, std::size_t max_body = 1024)
+      : Edge(std::move(config),
+             HttpHandlers{std::move(handle), [max_body](auto, auto) { return max_body; }}) {}
+  Edge(HttpConfig config, HttpHandlers handlers) {
     config.sweep_time = milliseconds{10};
-    auto listening = HttpServer::listen(loop_, "127.0.0.1", 0, std::move(config),
-                                        {std::move(handle), [max_body](auto, auto) { return max_body; }});
+    auto listening = HttpServer::listen(loop_, "127.0.0.1", 0, std::move(config), std::move(handlers));
     REQUIRE(listening.ok());
     server_ = std::move(listening).value();
     thread_ = std::thread([this] { loop_.run(); });

@@ -1,0 +1,66 @@
+// Answers without an end: the connection's part of an HttpStream.
+//
+// One piece is written at a time, so what is held for a slow reader is one piece; a piece that the kernel
+// does not take within HttpConfig::stream_write_time ends the connection.  What the client sends is read and
+// dropped, so that its leaving is noticed.
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <boost/asio/write.hpp>
+#include <utility>
+
+#include "common/base/assert.h"
+#include "control-server/api/http_connection.h"
+
+namespace duly {
+namespace {
+
+using boost::system::error_code;
+
+// A peer that has vanished without a word holds its place no longer than this after something was written.
+constexpr unsigned kUnackedMs = 60'000;
+
+}  // namespace
+
+void HttpConnection::begin_stream(HttpResponse response) {
+  if (hub_->stopping) return fail(503, "this server is shutting down");
+  gone_ = nullptr;
+  keep_alive_ = false;
+  release_body();
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnackedMs, sizeof kUnackedMs);
+  phase_ = Phase::streaming;
+  stream_ = std::make_shared<HttpStream>();
+  stream_->send = [weak = weak_from_this()](std::string piece) {
+    const auto self = weak.lock();
+    if (!self || self->phase_ != Phase::streaming) return;
+    self->out_ = std::move(piece);
+    self->write_piece();
+  };
+  stream_->end = [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->close();
+  };
+  out_ = serialize(response, {request_id_, hub_->date(), false, false, head_.http_1_0, /*endless=*/true});
+  in_.clear();
+  write_piece();
+  response.stream(std::shared_ptr<HttpStream>(stream_));
+  read();
+}
+
+void HttpConnection::write_piece() {
+  DULY_ASSERT(!std::exchange(piece_out_, true));
+  deadline_ = hub_->loop.now() + hub_->config.stream_write_time;
+  boost::asio::async_write(
+      socket_, boost::asio::buffer(out_),
+      [self = shared_from_this()](const error_code& error, std::size_t) { self->on_piece_written(error); });
+}
+
+void HttpConnection::on_piece_written(const error_code& error) {
+  piece_out_ = false;
+  if (phase_ == Phase::closed) return;
+  if (error) return close();
+  deadline_ = MonoTime::max();
+  const auto stream = stream_;  // `sent` may end it
+  if (stream->sent) stream->sent();
+}
+
+}  // namespace duly
