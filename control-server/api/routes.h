@@ -18,5 +18,6 @@ std::vector<Route> agents_routes(Api& api);
 std::vector<Route> clock_routes(Api& api);
 std::vector<Route> crash_routes(Api& api);
 std::vector<Route> operations_routes(Api& api);
+std::vector<Route> dashboard_routes(Api& api);
 
 }  // namespace duly
