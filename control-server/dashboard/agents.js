@@ -22,21 +22,23 @@ function actions(agent, armed, refresh) {
     armed && agent.state !== 'lost' && button('Crash…', () => openCrash(agent.name, refresh), { class: 'small danger-quiet', data: { act: 'crash' } }));
 }
 
+function nameCell(agent) {
+  return [el('span', { class: 'clip' }, el('i', { class: `key hue-${hueOf(agent.name)}` }), agent.name),
+    el('p', { class: 'fine-line mono' }, agent.address, ' · ', agent.version),
+    agent.broker && agent.broker !== 'up' && el('p', { class: 'problem' }, `broker ${agent.broker}`)];
+}
+
 function columns(armed, refresh) {
   return [
     { title: 'State', class: 'narrow-cell', cell: (a) => state(a.state) },
-    { title: 'Name', cell: (a) => el('span', { class: 'clip' }, el('i', { class: `key hue-${hueOf(a.name)}` }), a.name) },
-    { title: 'Roles', cell: (a) => a.roles.join(', ') },
-    { title: 'Queues', cell: (a) => el('span', { class: 'clip' }, (a.queues ?? []).join(', ')) },
+    { title: 'Name', cell: nameCell },
+    { title: 'Does', cell: (a) => [a.roles.join(', '), el('p', { class: 'fine-line' }, el('span', { class: 'clip' }, (a.queues ?? []).join(', ')))] },
     { title: 'Shards', class: 'number', cell: (a) => a.shards.length },
     { title: 'In flight', class: 'number', cell: (a) => count(a.in_flight) },
     { title: 'Running', class: 'number', cell: (a) => count(a.running) },
     { title: 'Published', class: 'number', cell: (a) => count(a.published) },
     { title: 'Executed', class: 'number', cell: (a) => count(a.executed) },
-    { title: 'Broker', cell: (a) => (a.broker ? state(a.broker) : '–') },
-    { title: 'Heard from', class: 'narrow-cell', cell: (a) => when(a.last_heartbeat_at) },
-    { title: 'Connected', class: 'narrow-cell', cell: (a) => when(a.connected_at) },
-    { title: 'Where', cell: (a) => el('span', { class: 'mono' }, a.address, ' ', el('span', { class: 'muted' }, a.version)) },
+    { title: 'Heard from', class: 'narrow-cell', cell: (a) => [when(a.last_heartbeat_at), el('p', { class: 'fine-line' }, 'came ', when(a.connected_at))] },
     { title: '', class: 'narrow-cell', cell: (a) => actions(a, armed(), refresh) },
   ];
 }

@@ -1,6 +1,6 @@
 // The attempts of a command as bars on one line of time: thin while in the broker, thick while running.
 import { el, svg } from './el.js';
-import { clock, serverNow, span } from './format.js';
+import { clock, millis, serverNow } from './format.js';
 import { looksLike } from './state.js';
 
 const ROW = 22;
@@ -25,7 +25,7 @@ function bar(attempt, row, x) {
   const ended = at(attempt.finished_at);
   const now = serverNow();
   const word = attempt.outcome ?? (started ? 'running' : 'queued');
-  const ran = started && ended ? `, ran ${span(ended - started)}` : '';
+  const ran = started && ended ? `, ran ${millis(ended - started)}` : '';
   const fill = `fill-${looksLike(word)}`;
   return svg('g', {}, svg('title', {}, `attempt ${attempt.attempt}: ${word.replaceAll('_', ' ')}${ran}`),
     svg('text', { x: 0, y: y + 4 }, `#${attempt.attempt}`),
@@ -40,7 +40,7 @@ export function drawAttempts(command) {
   const [begin, end] = bounds(shown);
   const x = (ms) => LEFT + ((ms - begin) / (end - begin)) * (99.4 - LEFT);
   const picture = svg('svg', { class: 'attempts', role: 'img', height: shown.length * ROW,
-    'aria-label': `${shown.length} attempts over ${span(end - begin)}` }, shown.map((one, row) => bar(one, row, x)));
+    'aria-label': `${shown.length} attempts over ${millis(end - begin)}` }, shown.map((one, row) => bar(one, row, x)));
   return el('figure', { class: 'attempts-box' }, picture, el('figcaption', { class: 'muted' },
-    el('span', {}, clock(begin, true)), el('span', {}, `${span(end - begin)} · thin: in the broker, thick: running`), el('span', {}, clock(end, true))));
+    el('span', {}, clock(begin, true)), el('span', {}, `${millis(end - begin)} · thin: in the broker, thick: running`), el('span', {}, clock(end, true))));
 }

@@ -51,7 +51,7 @@ export function link(href, ...children) {
 
 // A row of pairs: [['Queue', 'default'], …]; pairs without a value are left out.
 export function facts(pairs) {
-  const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== '');
+  const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== '');
   return el('dl', { class: 'facts' }, shown.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
 }
 

@@ -69,11 +69,17 @@ export function day(ms) {
 
 export const full = (ms) => `${day(ms)} ${clock(ms, true)}`;
 
+// Exact while it matters: seconds below ten minutes, minutes below two hours.
+function coarse(away) {
+  const text = span(away);
+  const oneUnit = (away >= 600000 && away < 3600000) || away >= 7200000;
+  return oneUnit ? text.split(' ').slice(0, 2).join(' ') : text;
+}
+
 function relative(ms) {
   const away = ms - serverNow();
   if (Math.abs(away) < 1000) return 'now';
-  const text = span(Math.abs(away)).replace(/^(\d+ (?:d|h|min)) .*$/, (all, first) => (Math.abs(away) > 7200000 ? first : all));
-  return away > 0 ? `in ${text}` : `${text} ago`;
+  return away > 0 ? `in ${coarse(away)}` : `${coarse(-away)} ago`;
 }
 
 // "in 3 min", kept up to date by tickTimes; the exact instant in its title.

@@ -71,7 +71,7 @@ function about(schedule) {
 
 function versionColumns(path, current, refresh) {
   return [
-    { title: 'Version', class: 'number', cell: (v) => v.version },
+    { title: 'Version', class: 'narrow-cell', cell: (v) => v.version },
     { title: 'When', class: 'narrow-cell', cell: (v) => when(v.at) },
     { title: 'Who', cell: (v) => v.who },
     { title: 'What', cell: (v) => v.what },

@@ -1,9 +1,15 @@
 // The life of one command, moment by moment: what its attempts went through and what was done to it by hand or by failure.
 import { el } from './el.js';
-import { clock, day, full, span } from './format.js';
+import { clock, day, full, millis } from './format.js';
 import { stateShape, looksLike } from './state.js';
 
 const MOST = 200;
+
+// The end is told by the attempt that brought it.
+function endsWithAttempt(command) {
+  const last = command.attempts.at(-1);
+  return last?.finished_at === command.finished_at && last.outcome === command.state;
+}
 
 // {at, word: a state for its colour, text, detail}
 function momentsOf(command) {
@@ -26,7 +32,7 @@ function momentsOf(command) {
   if (!command.finished_at) {
     const due = Date.parse(command.due_at);
     if (due > Date.parse(command.created_at)) moments.push({ at: command.due_at, word: 'scheduled', text: 'Due', detail: '', planned: true });
-  } else {
+  } else if (!endsWithAttempt(command)) {
     moments.push({ at: command.finished_at, word: command.state, text: `Ended ${command.state}`, detail: command.reason?.replaceAll('_', ' ') ?? '' });
   }
   return moments.map((one, i) => ({ ...one, ms: Date.parse(one.at), i })).sort((a, b) => a.ms - b.ms || a.i - b.i);
@@ -38,7 +44,7 @@ function entry(moment, previous) {
   return el('li', { class: `is-${looksLike(moment.word)}` },
     el('time', { datetime: moment.at, title: full(moment.ms) }, newDay && el('span', { class: 'day' }, day(moment.ms)), clock(moment.ms, true)),
     el('span', { class: 'mark' }, stateShape(moment.word)),
-    el('div', {}, el('span', { class: 'what' }, moment.text), gap > 0 && el('span', { class: 'gap' }, `+${span(gap)}`),
+    el('div', {}, el('span', { class: 'what' }, moment.text), gap > 0 && el('span', { class: 'gap' }, `+${millis(gap)}`),
       moment.detail && el('p', { class: 'detail' }, moment.detail)));
 }
 

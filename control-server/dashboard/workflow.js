@@ -10,7 +10,7 @@ import { hasEnded, looksLike, state, stateShape } from './state.js';
 import { Table } from './table.js';
 import { countsBar } from './workflows.js';
 
-const BOX = { width: 176, height: 44, across: 64, down: 16 };
+const BOX = { width: 176, height: 44, across: 64, down: 16, way: 4 };
 const MARGIN = 8;
 const NAME = 20;      // characters that fit
 const DRAWN = 300;    // more nodes than this are listed, not drawn
@@ -24,11 +24,11 @@ class Graph {
   #zoom = 1;
 
   constructor(nodes) {
-    const { layers, edges } = layersOf(nodes);
+    const { layers, routes } = layersOf(nodes);
     const { places, whole } = placeNodes(layers, BOX);
     this.size = { width: whole.width + 2 * MARGIN, height: whole.height + 2 * MARGIN };
     this.picture = svg('svg', { class: 'graph', viewBox: `${-MARGIN} ${-MARGIN} ${this.size.width} ${this.size.height}`, role: 'group', 'aria-label': 'Graph of the workflow' },
-      edges.map(([from, to]) => this.#edge(places.get(from), places.get(to))), nodes.map((node) => this.#node(node, places.get(node.name))));
+      routes.map((stops) => this.#edge(stops.map((stop) => places.get(stop)))), nodes.map((node) => this.#node(node, places.get(node.name))));
     this.box = el('div', { class: 'graph-box', tabindex: 0, 'aria-label': 'Graph; scrolls' }, this.picture);
     const zooms = [['−', 'Smaller', 0.8], ['+', 'Larger', 1.25]].map(([text, name, by]) => button(text, () => this.#setZoom(this.#zoom * by), { class: 'small', 'aria-label': name }));
     this.node = el('div', {}, el('div', { class: 'actions start' }, zooms, button('Fit', () => this.#fit(), { class: 'small' })), this.box);
@@ -47,12 +47,17 @@ class Graph {
     this.#setZoom(Math.max(0.6, Math.min(1, (this.box.clientWidth - 4) / this.size.width)));
   }
 
-  #edge(from, to) {
-    const x1 = from.x + BOX.width;
-    const y1 = from.y + BOX.height / 2;
-    const y2 = to.y + BOX.height / 2;
-    const bend = Math.min(BOX.across, Math.max(24, (to.x - x1) / 2));
-    return svg('path', { class: 'edge', d: `M${x1} ${y1}C${x1 + bend} ${y1} ${to.x - bend} ${y2} ${to.x} ${y2}` });
+  // Through each of its places, level where it passes between nodes.
+  #edge(stops) {
+    const middle = (place) => place.y + place.height / 2;
+    let path = `M${stops[0].x + BOX.width} ${middle(stops[0])}`;
+    for (let i = 1; i < stops.length; i += 1) {
+      const from = stops[i - 1].x + BOX.width;
+      const bend = (stops[i].x - from) / 2;
+      path += `C${from + bend} ${middle(stops[i - 1])} ${stops[i].x - bend} ${middle(stops[i])} ${stops[i].x} ${middle(stops[i])}`;
+      if (i < stops.length - 1) path += `H${stops[i].x + BOX.width}`;
+    }
+    return svg('path', { class: 'edge', d: path });
   }
 
   #node(node, { x, y }) {

@@ -9,7 +9,7 @@ import { Table, nothing } from './table.js';
 
 export function countsBar(counts) {
   const parts = [['succeeded', counts.succeeded], ['dead', counts.failed], ['waiting', counts.open]].filter(([, n]) => n > 0);
-  const bar = el('div', { class: 'state-bar small', 'aria-hidden': 'true' }, parts.map(([name, n]) => {
+  const bar = el('div', { class: 'state-bar slim', 'aria-hidden': 'true' }, parts.map(([name, n]) => {
     const part = el('i', { class: `fill-${name}` });
     part.style.flexGrow = String(n);
     return part;

@@ -17,15 +17,16 @@ const types = {
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-async function serveFile(name, response) {
-  const body = await readFile(join(folder, basename(name))).catch(() => null);
+async function serveFile(name, from, response) {
+  const body = basename(name) === name ? await readFile(join(folder, name)).catch(() => null) : null;
   if (body === null) return response.writeHead(404).end();
   const etag = `"${createHash('sha256').update(body).digest('hex').slice(0, 16)}"`;
-  response.writeHead(200, {
+  const seen = from.headers['if-none-match'] === etag;
+  response.writeHead(seen ? 304 : 200, {
     'Content-Type': types[extname(name)] ?? 'application/octet-stream', ETag: etag, 'Cache-Control': 'no-cache',
     'Content-Security-Policy': policy, 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer',
   });
-  response.end(body);
+  response.end(seen ? undefined : body);
 }
 
 // A server that is away looks to the browser as it would without us: the connection breaks.
@@ -45,8 +46,8 @@ function passOn(target, from, response) {
 const target = new URL(process.argv[2]);
 const server = createServer((from, response) => {
   const path = from.url.split('?')[0];
-  if (path === '/') return serveFile('index.html', response);
-  if (path.startsWith('/dashboard/')) return serveFile(path.slice('/dashboard/'.length), response);
+  if (path === '/') return serveFile('index.html', from, response);
+  if (path.startsWith('/dashboard/')) return serveFile(decodeURIComponent(path.slice('/dashboard/'.length)), from, response);
   passOn(target, from, response);
 });
 server.listen(Number(process.argv[3] ?? 0), '127.0.0.1', () => {
