@@ -57,7 +57,7 @@ async function bulkAct(kind, body) {
   await ask({
     title: `${verb} many: ${describe(body)}`, action: `${verb} them`, danger: kind === 'cancel',
     content: [text, typing, progress],
-    submit: async () => {
+    submit: async (go) => {
       await counting;
       if (begun) return true;
       if (matched === null) return undefined;
@@ -71,6 +71,8 @@ async function bulkAct(kind, body) {
       replace(text, el('strong', {}, count(ended.changed)), ` ${past}`, ended.skipped > 0 ? `, ${count(ended.skipped)} skipped` : '', '. ',
         el('a', { href: `#/operations/${ended.id}` }, 'The operation'));
       typing.hidden = true;
+      go.textContent = 'Close';
+      go.className = 'primary';
       return undefined;
     },
   });

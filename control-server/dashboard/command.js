@@ -6,7 +6,7 @@ import { act, ask, confirm, copy } from './dialog.js';
 import { button, el, facts, link, replace } from './el.js';
 import { field, input } from './field.js';
 import { exact, fromInput, serverNow, span, toInput, when } from './format.js';
-import { member, pretty } from './json_text.js';
+import { elements, member, pretty } from './json_text.js';
 import { jsonBox, jsonField, textBox } from './payload.js';
 import { href } from './route.js';
 import { hasEnded, state } from './state.js';
@@ -96,12 +96,14 @@ function whyBox(explained) {
 
 async function showRevisions(command) {
   const text = await getText(`/v1/commands/${command.id}/revisions`);
-  const items = JSON.parse(text).items;
+  const items = elements(member(text, 'items'));
   await ask({
     title: 'Earlier payloads', action: 'Close', wide: true,
-    content: items.length === 0 ? el('p', {}, 'None: it was never redriven with another.') : items.map((one) => el(
-      'div', {}, el('p', { class: 'muted' }, `Revision ${one.revision}, replaced by ${one.by} `, when(one.replaced_at)),
-      el('pre', { class: 'json' }, JSON.stringify(one.payload, null, 2)))),
+    content: items.length === 0 ? el('p', {}, 'None: it was never redriven with another.') : items.map((raw) => {
+      const one = JSON.parse(raw);
+      return el('div', {}, el('p', { class: 'muted' }, `Revision ${one.revision}, replaced by ${one.by} `, when(one.replaced_at)),
+        el('pre', { class: 'json' }, pretty(member(raw, 'payload'))));
+    }),
   });
 }
 

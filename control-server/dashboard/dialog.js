@@ -1,9 +1,9 @@
-// Questions, forms and short news.  Escape and the cancel button mean no; the focus goes back to where it was.
+// Questions, forms and short news.  Escape and Back mean no; the focus goes back to where it was.
 import { Offline } from './api.js';
 import { button, el, freshId, replace } from './el.js';
 
-// Shows a dialog of a title, `content` and buttons; resolves to what `submit` returned, or to null when it was left.
-// `submit` may throw: what it says is shown, and the dialog stays.
+// Shows a dialog of a title, `content` and buttons; resolves to what `submit` returned, or to null when it was left; undefined keeps it open.
+// `submit` is given the button; it may throw: what it says is shown, and the dialog stays.
 export function ask({ title, content = [], action, danger = false, wide = false, submit = () => true }) {
   const titleId = freshId('title');
   const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
@@ -20,7 +20,7 @@ export function ask({ title, content = [], action, danger = false, wide = false,
       go.disabled = true;
       problem.hidden = true;
       try {
-        const value = await submit();
+        const value = await submit(go);
         if (value !== undefined) done(value);
       } catch (error) {
         replace(problem, complaint(error));
@@ -30,7 +30,7 @@ export function ask({ title, content = [], action, danger = false, wide = false,
       }
     } } },
     el('h2', { id: titleId }, title), content, problem,
-    el('div', { class: 'actions' }, button('Cancel', () => done(null), { class: 'quiet' }), go));
+    el('div', { class: 'actions' }, button('Back', () => done(null), { class: 'quiet' }), go));
     dialog.append(form);
     dialog.addEventListener('cancel', (event) => {
       event.preventDefault();
@@ -40,6 +40,11 @@ export function ask({ title, content = [], action, danger = false, wide = false,
     dialog.showModal();
     (dialog.querySelector('input, select, textarea') ?? go).focus();
   });
+}
+
+// Leaves the dialog that `node` is in, as Back does.
+export function leaveDialogOf(node) {
+  node.closest('dialog')?.dispatchEvent(new Event('cancel', { cancelable: true }));
 }
 
 export function complaint(error) {

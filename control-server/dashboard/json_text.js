@@ -59,6 +59,20 @@ export function member(text, name) {
   return found;
 }
 
+// The texts of the elements of the array `text`.
+export function elements(text) {
+  const found = [];
+  let depth = 0;
+  let begin = 0;
+  eachToken(text, (token, at, end) => {
+    if (depth === 1 && (token === ',' || token === ']') && text.slice(begin, at).trim() !== '') found.push(text.slice(begin, at).trim());
+    if ('[{'.includes(token)) depth += 1;
+    if (']}'.includes(token)) depth -= 1;
+    if (depth === 1 && (token === ',' || token === '[')) begin = end;
+  });
+  return found;
+}
+
 // Indented, each token untouched.
 export function pretty(text) {
   let out = '';

@@ -38,6 +38,7 @@ export class Page {
   keep(ms, task, wanted = null) {
     let wake = () => {};
     let again = false;
+    this.signal.addEventListener('abort', () => wake());
     const refresh = () => {
       again = true;
       wake();
@@ -51,7 +52,6 @@ export class Page {
         await new Promise((resolve) => {
           wake = resolve;
           setTimeout(resolve, document.hidden ? ms * 5 : ms);
-          this.signal.addEventListener('abort', resolve, { once: true });
         });
       }
     };

@@ -1,6 +1,6 @@
 // The shard map: a cell a shard, with its holder, its epoch and what is due in it; and what can be done with one.
 import { get, post, put, remove, segment } from './api.js';
-import { act, ask, confirm } from './dialog.js';
+import { act, ask, confirm, leaveDialogOf } from './dialog.js';
 import { button, el, facts, replace } from './el.js';
 import { field, select } from './field.js';
 import { count, short } from './format.js';
@@ -80,10 +80,17 @@ async function openShard(shard, refresh) {
   const agents = (await get('/v1/agents')).items.filter((agent) => agent.state === 'live' && agent.roles.includes('dispatch')).map((agent) => agent.name);
   const to = field('Pin to', select(agents, shard.agent ?? agents[0]), 'It is moved there and stays until it is unpinned, or that agent ends.');
   const path = `/v1/shards/${shard.shard}/agent`;
-  const unassign = button(shard.pinned ? 'Unpin and let the balancer choose' : 'Take away and let the balancer choose',
-    (event) => act(event.currentTarget, async () => { await remove(path); refresh(); }, `Shard ${shard.shard} is given away`), { disabled: !shard.agent });
-  const drain = shard.agent && button(`Drain ${shard.agent}…`, () => confirm(`Drain ${shard.agent}?`,
-    'It hands over all its shards in order and finishes what it runs.', 'Drain', async () => { await post(`/v1/agents/${segment(shard.agent)}/drain`); refresh(); }));
+  const unassign = button(shard.pinned ? 'Unpin and let the balancer choose' : 'Take away and let the balancer choose', async () => {
+    const done = await act(unassign, async () => { await remove(path); return true; }, `Shard ${shard.shard} is given away`);
+    if (done) leaveDialogOf(unassign);
+    refresh();
+  }, { disabled: !shard.agent });
+  const drain = shard.agent && button(`Drain ${shard.agent}…`, async () => {
+    const done = await confirm(`Drain ${shard.agent}?`, 'It hands over all its shards in order and finishes what it runs.', 'Drain',
+      () => post(`/v1/agents/${segment(shard.agent)}/drain`));
+    if (done) leaveDialogOf(drain);
+    refresh();
+  });
   await ask({
     title: `Shard ${shard.shard}`, action: 'Pin it there',
     content: [facts([['Holder', shard.agent ?? 'none'], ['State', state(shard.state)], ['Epoch', shard.epoch], ['Pinned', shard.pinned ? 'yes' : 'no'],

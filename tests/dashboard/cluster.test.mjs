@@ -44,6 +44,7 @@ test('an agent is drained from the map and resumed from the list', async () => {
     await cell(page, 0).click();
     await dialogOf(page).getByRole('button', { name: `Drain ${holder}…` }).click();
     await dialogOf(page).last().getByRole('button', { name: 'Drain', exact: true }).click();
+    await dialogOf(page).waitFor({ state: 'detached' });
     await eventually('it hands over', async () => { const one = await agent(holder); return one.state === 'draining' && one.shards.length === 0; });
   });
   await on('/agents', async (page) => {

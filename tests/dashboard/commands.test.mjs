@@ -82,7 +82,7 @@ test('cancel asks first', async () => {
   const { id } = await submit(later);
   await on(`/commands/${id}`, async (page) => {
     await page.getByRole('button', { name: 'Cancel…' }).click();
-    await dialogOf(page).getByRole('button', { name: 'Cancel', exact: true }).click();
+    await dialogOf(page).getByRole('button', { name: 'Back' }).click();
     assert.equal((await get(`/v1/commands/${id}`)).state, 'scheduled');
     await page.getByRole('button', { name: 'Cancel…' }).click();
     await dialogOf(page).getByRole('button', { name: 'Cancel it' }).click();

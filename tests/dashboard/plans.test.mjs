@@ -55,7 +55,7 @@ test('a schedule is edited, rolled back, paused, triggered, backfilled and delet
     await page.getByRole('button', { name: 'Resume' }).click();
     await reads(page.locator('h1'), 'enabled');
     await page.getByRole('button', { name: 'Trigger now' }).click();
-    await reads(page.locator('.toasts'), 'Made cmd_');
+    await reads(page.locator('.toasts'), /Made\s+cmd_/);
     await eventually('it is in its list', async () => await page.locator('table[aria-label="Commands it made"] tbody tr').count() === 1);
     await page.getByRole('button', { name: 'Backfill…' }).click();
     await page.getByLabel('From', { exact: true }).fill(await page.evaluate(() => new Date(Date.now() - 4 * 3600000 - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 19)));

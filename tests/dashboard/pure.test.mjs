@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { parseCron, nextFires } from '../../control-server/dashboard/cron.js';
 import { layersOf, placeNodes } from '../../control-server/dashboard/dag.js';
 import { EventReader } from '../../control-server/dashboard/event_reader.js';
-import { complaintOf, member, pretty } from '../../control-server/dashboard/json_text.js';
+import { complaintOf, elements, member, pretty } from '../../control-server/dashboard/json_text.js';
 import { ask, dashboard, fresh, get } from './lib/world.mjs';
 
 test('no file of the dashboard writes markup, styles or code at run time, or is long', () => {
@@ -24,6 +24,8 @@ test('a member of an object is cut out as it was written', () => {
   assert.equal(member(text, 'payload'), '[12345678901234567890, 1.0, "x\\"}"]');
   assert.equal(member(text, 'c'), '"payload"');
   assert.equal(member(text, 'b'), null);
+  assert.deepEqual(elements('[1.0, {"a": [2, 3]}, "x,y", []]'), ['1.0', '{"a": [2, 3]}', '"x,y"', '[]']);
+  assert.deepEqual(elements('[ ]'), []);
 });
 
 test('JSON is laid out without a token being changed', () => {
