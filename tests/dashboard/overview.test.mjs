@@ -3,16 +3,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { batch, ended, eventually, get, on, reads, submit } from './lib/world.mjs';
 
+const number = (n) => n.toLocaleString('en');
+
 test('figures, states and charts follow the server', () => on('/', async (page) => {
   const ids = await batch(Array.from({ length: 5 }, () => ({ type: 'builtin.echo', payload: 1 })));
   for (const id of ids) await ended(id);
   const { id } = await submit({ type: 'builtin.fail', payload: { times: 9, retryable: false } });
   await ended(id);
-  const stats = await get('/v1/stats');
-  await reads(page.locator('.state-counts li', { hasText: 'succeeded' }).locator('b'), String(stats.commands.succeeded));
-  await reads(page.locator('[data-tile=Dead]'), String(stats.commands.dead));
+  const shown = page.locator('.state-counts li', { hasText: 'succeeded' }).locator('b');
+  await eventually('it counts what the server counts', async () => await shown.getAttribute('title') === number((await get('/v1/stats')).commands.succeeded));
+  const { dead } = (await get('/v1/stats')).commands;
+  await reads(page.locator('[data-tile=Dead]'), number(dead));
   assert.match(await page.locator('[data-tile=Dead]').getAttribute('class'), /alarm/);
-  assert.equal(await page.locator('nav [data-view=dead] .badge').innerText(), String(stats.commands.dead));
+  assert.equal(await page.locator('nav [data-view=dead] .badge').innerText(), number(dead));
   assert.equal(await page.locator('.chart-box').count(), 4);
   await eventually('each chart has its lines', async () => {
     const paths = await page.locator('.chart .line').evaluateAll((lines) => lines.map((line) => line.getAttribute('d')));

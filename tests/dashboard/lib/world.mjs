@@ -88,7 +88,14 @@ export async function ask(method, path, body, headers = {}) {
 
 export const get = (path) => ask('GET', path);
 export const submit = (command) => ask('POST', '/v1/commands', { type: 'builtin.noop', ...command });
-export const ended = (id) => ask('GET', `/v1/commands/${id}?wait_ms=20000`);
+
+const ENDS = ['succeeded', 'delivered', 'dead', 'cancelled', 'expired'];
+
+// The command after its end.
+export const ended = (id) => eventually(`${id} has ended`, async () => {
+  const command = await get(`/v1/commands/${id}?wait_ms=10000`);
+  return ENDS.includes(command.state) && command;
+});
 
 export async function batch(commands) {
   return (await ask('POST', '/v1/commands/batch', { commands })).items.map((item) => item.id);
