@@ -1,7 +1,7 @@
 // The shell around the views: navigation, the banner, notices, theme, and which view is open.
 import { getText } from './api.js';
 import { connection } from './connection.js';
-import { button, el, link, replace, svg } from './el.js';
+import { button, el, replace, svg } from './el.js';
 import { short, span, tickTimes } from './format.js';
 import { history as samples } from './history.js';
 import { currentKey, forgetKey } from './key.js';

@@ -2,7 +2,7 @@
 import { get, query } from './api.js';
 import { button, el, replace } from './el.js';
 
-export const PAGE_ITEMS = 50;
+const PAGE_ITEMS = 50;
 // A rare filter may find nothing in one bounded request: so many are made before a person is asked to go on.
 const EMPTY_PAGES = 4;
 
@@ -38,7 +38,7 @@ export class Pager {
     this.#next = answer.next_cursor;
     this.shown(answer.items, { searching: answer.items.length === 0 && this.#next !== null });
     this.#draw(answer.items.length);
-    if (this.#turning) this.node.closest('.view')?.scrollIntoView?.();
+    if (this.#turning) window.scrollTo(0, 0);
     this.#turning = false;
   }
 

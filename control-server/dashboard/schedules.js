@@ -7,7 +7,7 @@ import { openScheduleForm } from './schedule_form.js';
 import { state } from './state.js';
 import { Table, nothing } from './table.js';
 
-export const timingText = (schedule) => (schedule.cron ? schedule.cron : `every ${span(schedule.every_ms)}`);
+const timingText = (schedule) => (schedule.cron ? schedule.cron : `every ${span(schedule.every_ms)}`);
 
 const columns = [
   { title: 'State', class: 'narrow-cell', cell: (s) => state(s.enabled ? 'enabled' : 'paused') },

@@ -22,7 +22,7 @@ const LIKE = {
 };
 
 export const STATES = Object.keys(SHAPES);
-export const ENDED = ['succeeded', 'delivered', 'dead', 'cancelled', 'expired'];
+const ENDED = ['succeeded', 'delivered', 'dead', 'cancelled', 'expired'];
 export const hasEnded = (state) => ENDED.includes(state);
 export const looksLike = (word) => LIKE[word] ?? (SHAPES[word] ? word : 'waiting');
 
