@@ -38,7 +38,11 @@ async function send(method, path, { body, headers = {}, signal, stream = false }
   if (currentKey()) all.Authorization = `Bearer ${currentKey()}`;
   const signals = stream ? [signal] : [signal, AbortSignal.timeout(PATIENCE_MS)];
   const response = await fetch(path.slice(1), {
-    method, headers: all, body, cache: 'no-store', signal: AbortSignal.any(signals.filter(Boolean)),
+    method,
+    headers: all,
+    body,
+    cache: 'no-store',
+    signal: AbortSignal.any(signals.filter(Boolean)),
   });
   heardDate(response.headers.get('Date'));
   return response;

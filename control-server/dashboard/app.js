@@ -11,7 +11,7 @@ import { currentRoute, go, placeOf } from './route.js';
 import { VIEWS } from './views.js';
 
 const byId = (id) => document.getElementById(id);
-let routes = null;  // the paths of openapi.yaml; null = not known, then every view is offered
+let routes = null; // the paths of openapi.yaml; null = not known, then every view is offered
 
 // ---- views
 
@@ -21,9 +21,24 @@ const badges = {
 };
 
 function drawNavigation() {
-  replace(byId('nav'), el('ul', {}, VIEWS.filter((view) => has(view) && view.label).map((view) => el(
-    'li', { class: view.first ? 'first' : null },
-    el('a', { href: `#/${view.name}`, data: { view: view.name } }, el('span', {}, view.label), el('span', { class: 'badge', hidden: true })))))
+  replace(
+    byId('nav'),
+    el(
+      'ul',
+      {},
+      VIEWS.filter((view) => has(view) && view.label).map((view) =>
+        el(
+          'li',
+          { class: view.first ? 'first' : null },
+          el(
+            'a',
+            { href: `#/${view.name}`, data: { view: view.name } },
+            el('span', {}, view.label),
+            el('span', { class: 'badge', hidden: true }),
+          ),
+        ),
+      ),
+    ),
   );
   markCurrent();
 }
@@ -34,7 +49,8 @@ function markCurrent() {
     if (item.dataset.view === name) {
       item.setAttribute('aria-current', 'page');
       const strip = byId('nav');
-      if (strip.scrollWidth > strip.clientWidth) strip.scrollLeft = item.offsetLeft - strip.clientWidth / 2 + item.offsetWidth / 2;
+      if (strip.scrollWidth > strip.clientWidth)
+        strip.scrollLeft = item.offsetLeft - strip.clientWidth / 2 + item.offsetWidth / 2;
     } else {
       item.removeAttribute('aria-current');
     }
@@ -79,8 +95,12 @@ function drawPulse() {
   const pulse = byId('pulse');
   pulse.className = `pulse is-${mode}`;
   pulse.title = hints[mode] ?? '';
-  replace(pulse, el('i', { class: 'dot' }), el('span', {}, connection.lost ? 'Lost' : words[live.mode]),
-    mode === 'polling' && el('span', { class: 'muted' }, ' · polling'));
+  replace(
+    pulse,
+    el('i', { class: 'dot' }),
+    el('span', {}, connection.lost ? 'Lost' : words[live.mode]),
+    mode === 'polling' && el('span', { class: 'muted' }, ' · polling'),
+  );
 }
 
 function drawBanner() {
@@ -92,9 +112,19 @@ function drawBanner() {
   }
   // Once, not each second: a reader's voice repeats whatever changes in here.
   if (!banner.hidden) return;
-  replace(banner, el('span', {}, el('strong', {}, 'The connection to the server is lost.'),
-    ' What is shown is from ', el('span', { id: 'lost-since' }, 'before'), '. '),
-  el('span', { id: 'lost-wait', 'aria-hidden': 'true' }), button('Try now', () => connection.tryNow()));
+  replace(
+    banner,
+    el(
+      'span',
+      {},
+      el('strong', {}, 'The connection to the server is lost.'),
+      ' What is shown is from ',
+      el('span', { id: 'lost-since' }, 'before'),
+      '. ',
+    ),
+    el('span', { id: 'lost-wait', 'aria-hidden': 'true' }),
+    button('Try now', () => connection.tryNow()),
+  );
   banner.hidden = false;
 }
 
@@ -104,14 +134,20 @@ function tickBanner() {
   const left = Math.ceil((connection.retryAt - Date.now()) / 1000);
   if (wait) wait.textContent = left > 0 ? `Next try in ${left} s.` : 'Trying…';
   const since = byId('lost-since');
-  if (since) since.textContent = connection.lastAnswer ? `${span(Math.max(1000, Date.now() - connection.lastAnswer))} ago` : 'before';
+  if (since)
+    since.textContent = connection.lastAnswer
+      ? `${span(Math.max(1000, Date.now() - connection.lastAnswer))} ago`
+      : 'before';
 }
 
 const NOTICES = [
   [(s) => !s.broker.up, 'RabbitMQ cannot be reached. Commands are taken and wait in the store; nothing is lost.'],
   [(s) => s.disk_low, 'Little disk space is left: new work is refused (507) until there is room.'],
   [(s) => s.draining, 'This server is shutting down.'],
-  [(s) => s.agents.live === 0 && s.agents.draining === 0, 'No agent is connected: nothing is handed out. Start one: duly-agent --link HOST:7070'],
+  [
+    (s) => s.agents.live === 0 && s.agents.draining === 0,
+    'No agent is connected: nothing is handed out. Start one: duly-agent --link HOST:7070',
+  ],
 ];
 
 let noticed = '';
@@ -119,7 +155,10 @@ function drawNotices() {
   const texts = NOTICES.filter(([applies]) => applies(samples.last)).map(([, text]) => text);
   if (texts.join() === noticed) return;
   noticed = texts.join();
-  replace(byId('notices'), texts.map((text) => el('p', { class: 'notice', role: 'status' }, text)));
+  replace(
+    byId('notices'),
+    texts.map((text) => el('p', { class: 'notice', role: 'status' }, text)),
+  );
 }
 
 function toggleTheme() {
@@ -137,15 +176,33 @@ function drawTheme() {
   const control = byId('theme');
   control.setAttribute('aria-label', now === 'dark' ? 'Use light colours' : 'Use dark colours');
   control.title = control.getAttribute('aria-label');
-  const path = now === 'dark'
-    ? 'M8 1.5v1.6M8 12.9v1.6M1.5 8h1.6M12.9 8h1.6M3.4 3.4l1.1 1.1M11.5 11.5l1.1 1.1M3.4 12.6l1.1-1.1M11.5 4.5l1.1-1.1M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6z'
-    : 'M13.4 9.6A5.8 5.8 0 0 1 6.4 2.6a5.8 5.8 0 1 0 7 7z';
-  replace(control, svg('svg', { viewBox: '0 0 16 16', width: 16, height: 16, 'aria-hidden': 'true' }, svg('path', { d: path, class: 'stroked' })));
+  const path =
+    now === 'dark'
+      ? 'M8 1.5v1.6M8 12.9v1.6M1.5 8h1.6M12.9 8h1.6M3.4 3.4l1.1 1.1M11.5 11.5l1.1 1.1M3.4 12.6l1.1-1.1M11.5 4.5l1.1-1.1M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6z'
+      : 'M13.4 9.6A5.8 5.8 0 0 1 6.4 2.6a5.8 5.8 0 1 0 7 7z';
+  replace(
+    control,
+    svg(
+      'svg',
+      { viewBox: '0 0 16 16', width: 16, height: 16, 'aria-hidden': 'true' },
+      svg('path', { d: path, class: 'stroked' }),
+    ),
+  );
 }
 
 // ---- keys
 
-const KEYS = { o: '', c: 'commands', d: 'dead', s: 'schedules', w: 'workflows', h: 'shards', a: 'agents', q: 'queues', n: 'submit' };
+const KEYS = {
+  o: '',
+  c: 'commands',
+  d: 'dead',
+  s: 'schedules',
+  w: 'workflows',
+  h: 'shards',
+  a: 'agents',
+  q: 'queues',
+  n: 'submit',
+};
 let prefixed = false;
 
 function onKey(event) {
@@ -156,7 +213,9 @@ function onKey(event) {
     byId('jump-id').focus();
   } else if (event.key === 'g') {
     prefixed = true;
-    setTimeout(() => { prefixed = false; }, 1200);
+    setTimeout(() => {
+      prefixed = false;
+    }, 1200);
   } else if (prefixed && event.key in KEYS) {
     prefixed = false;
     go([KEYS[event.key]].filter(Boolean));
@@ -198,10 +257,21 @@ async function start() {
     byId('main').focus();
   });
   document.addEventListener('keydown', onKey);
-  for (const name of ['lost', 'back', 'waiting']) connection.addEventListener(name, () => { drawPulse(); drawBanner(); tickBanner(); });
+  for (const name of ['lost', 'back', 'waiting'])
+    connection.addEventListener(name, () => {
+      drawPulse();
+      drawBanner();
+      tickBanner();
+    });
   live.addEventListener('mode', drawPulse);
-  samples.addEventListener('sample', () => { updateBadges(); drawNotices(); });
-  setInterval(() => { tickTimes(); tickBanner(); }, 1000);
+  samples.addEventListener('sample', () => {
+    updateBadges();
+    drawNotices();
+  });
+  setInterval(() => {
+    tickTimes();
+    tickBanner();
+  }, 1000);
   await readRoutes();
   drawNavigation();
   if (currentKey()) byId('theme').before(button('Forget key', forgetKey, { class: 'quiet' }));

@@ -28,8 +28,15 @@ const VERBS = { cancel: ['Cancel', 'cancelled'], retry: ['Redrive', 'redriven'] 
 function describe(body) {
   if (body.all) return 'every command there is';
   if (body.ids) return `${count(body.ids.length)} selected`;
-  return Object.entries(body).map(([name, value]) => (name === 'labels'
-    ? Object.entries(value).map(([k, v]) => `label ${k}=${v}`).join(', ') : `${name.replace('_', ' ')} ${value}`)).join(', ');
+  return Object.entries(body)
+    .map(([name, value]) =>
+      name === 'labels'
+        ? Object.entries(value)
+            .map(([k, v]) => `label ${k}=${v}`)
+            .join(', ')
+        : `${name.replace('_', ' ')} ${value}`,
+    )
+    .join(', ');
 }
 
 // Counting may take a while with millions: it is shown, and can be left.
@@ -48,28 +55,46 @@ async function bulkAct(kind, body) {
   const progress = el('div');
   let matched = null;
   let begun = null;
-  const counting = countMatches(kind, body, leave.signal).then((found) => {
-    matched = found.matched - found.skipped;
-    replace(text, el('strong', {}, count(matched)), ` of ${count(found.matched)} that match would be ${past}`,
-      found.skipped > 0 ? `; ${count(found.skipped)} are in a state that forbids it.` : '.');
-    typing.hidden = matched < TYPED_FROM;
-  }, (error) => { text.textContent = `Counting failed: ${error.message}`; });
+  const counting = countMatches(kind, body, leave.signal).then(
+    (found) => {
+      matched = found.matched - found.skipped;
+      replace(
+        text,
+        el('strong', {}, count(matched)),
+        ` of ${count(found.matched)} that match would be ${past}`,
+        found.skipped > 0 ? `; ${count(found.skipped)} are in a state that forbids it.` : '.',
+      );
+      typing.hidden = matched < TYPED_FROM;
+    },
+    (error) => {
+      text.textContent = `Counting failed: ${error.message}`;
+    },
+  );
   await ask({
-    title: `${verb} many: ${describe(body)}`, action: `${verb} them`, danger: kind === 'cancel',
+    title: `${verb} many: ${describe(body)}`,
+    action: `${verb} them`,
+    danger: kind === 'cancel',
     content: [text, typing, progress],
     submit: async (go) => {
       await counting;
       if (begun) return true;
       if (matched === null) return undefined;
       if (matched === 0) throw new Error('There is nothing to do.');
-      if (matched >= TYPED_FROM && typed.value.replaceAll(/\D/g, '') !== String(matched)) throw new Error(`Type ${matched} to go on.`);
+      if (matched >= TYPED_FROM && typed.value.replaceAll(/\D/g, '') !== String(matched))
+        throw new Error(`Type ${matched} to go on.`);
       begun = await post(`/v1/commands/${kind}`, body);
       expect(begun.id, matched);
       const shown = new OperationProgress(begun);
       replace(progress, shown.node);
       const ended = await untilEnded(begun.id, leave.signal, (now) => shown.update(now));
-      replace(text, el('strong', {}, count(ended.changed)), ` ${past}`, ended.skipped > 0 ? `, ${count(ended.skipped)} skipped` : '', '. ',
-        el('a', { href: `#/operations/${ended.id}` }, 'The operation'));
+      replace(
+        text,
+        el('strong', {}, count(ended.changed)),
+        ` ${past}`,
+        ended.skipped > 0 ? `, ${count(ended.skipped)} skipped` : '',
+        '. ',
+        el('a', { href: `#/operations/${ended.id}` }, 'The operation'),
+      );
       typing.hidden = true;
       go.textContent = 'Close';
       go.className = 'primary';
@@ -106,9 +131,14 @@ export class BulkBar {
     if (this.mark === mark) return;
     this.mark = mark;
     const whom = this.#ids.length > 0 ? `${count(this.#ids.length)} selected` : body?.all ? 'all' : 'all that match';
-    replace(this.node, body === null
-      ? el('span', { class: 'muted' }, 'Acts on many cannot be narrowed to a schedule or workflow: select rows.')
-      : [button(`Cancel ${whom}…`, () => bulkAct('cancel', body), { class: 'small' }),
-        button(`Redrive ${whom}…`, () => bulkAct('retry', body), { class: 'small' })]);
+    replace(
+      this.node,
+      body === null
+        ? el('span', { class: 'muted' }, 'Acts on many cannot be narrowed to a schedule or workflow: select rows.')
+        : [
+            button(`Cancel ${whom}…`, () => bulkAct('cancel', body), { class: 'small' }),
+            button(`Redrive ${whom}…`, () => bulkAct('retry', body), { class: 'small' }),
+          ],
+    );
   }
 }

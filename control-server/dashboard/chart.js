@@ -30,10 +30,24 @@ export class Chart {
     this.values = lines.map((line) => el('b', {}, '–'));
     this.picture = svg('svg', { class: 'chart', height: HEIGHT, role: 'img' });
     this.at = el('span', { class: 'muted at' });
-    this.node = el('figure', { class: 'panel chart-box' },
-      el('figcaption', {}, el('h3', {}, title), this.at, el('span', { class: 'legend' },
-        lines.map((line, i) => el('span', { class: line.class }, el('i', { class: 'key' }), line.name, ' ', this.values[i])))),
-      this.picture);
+    this.node = el(
+      'figure',
+      { class: 'panel chart-box' },
+      el(
+        'figcaption',
+        {},
+        el('h3', {}, title),
+        this.at,
+        el(
+          'span',
+          { class: 'legend' },
+          lines.map((line, i) =>
+            el('span', { class: line.class }, el('i', { class: 'key' }), line.name, ' ', this.values[i]),
+          ),
+        ),
+      ),
+      this.picture,
+    );
     this.picture.addEventListener('pointermove', (event) => this.#point(event.offsetX));
     this.picture.addEventListener('pointerleave', () => this.#point(null));
     new ResizeObserver(([entry]) => {
@@ -69,19 +83,29 @@ export class Chart {
     const { step, top } = scale(most, this.least);
     this.#top = top;
     this.#cross = svg('g', { class: 'cross' });
-    replace(this.picture, this.#grid(step, top), this.#hours(),
-      this.lines.map((line) => svg('path', { d: this.#path(line.of), class: `line ${line.class}` })), this.#cross);
+    replace(
+      this.picture,
+      this.#grid(step, top),
+      this.#hours(),
+      this.lines.map((line) => svg('path', { d: this.#path(line.of), class: `line ${line.class}` })),
+      this.#cross,
+    );
     this.#read(this.#samples.at(-1), '');
-    this.picture.setAttribute('aria-label', `${this.title}, the last ${this.#span / 60000} minutes; now `
-      + this.lines.map((line) => `${line.name} ${this.#value(this.#samples.at(-1), line)}`).join(', '));
+    this.picture.setAttribute(
+      'aria-label',
+      `${this.title}, the last ${this.#span / 60000} minutes; now ` +
+        this.lines.map((line) => `${line.name} ${this.#value(this.#samples.at(-1), line)}`).join(', '),
+    );
   }
 
   #grid(step, top) {
     const marks = [];
     for (let value = 0; value <= top * 1.001; value += step) {
       const y = this.#y(value);
-      marks.push(svg('line', { x1: LEFT, x2: this.#width - RIGHT, y1: y, y2: y, class: value === 0 ? 'base' : 'grid' }),
-        svg('text', { x: LEFT - 6, y: y + 3.5, 'text-anchor': 'end' }, this.text(value)));
+      marks.push(
+        svg('line', { x1: LEFT, x2: this.#width - RIGHT, y1: y, y2: y, class: value === 0 ? 'base' : 'grid' }),
+        svg('text', { x: LEFT - 6, y: y + 3.5, 'text-anchor': 'end' }, this.text(value)),
+      );
     }
     return marks;
   }
@@ -91,7 +115,8 @@ export class Chart {
     const marks = [];
     for (let at = Math.ceil((this.#end - this.#span) / every) * every; at <= this.#end; at += every) {
       const x = this.#x(at);
-      if (x > LEFT + 14 && x < this.#width - 16) marks.push(svg('text', { x, y: HEIGHT - 5, 'text-anchor': 'middle' }, hourMinute(at)));
+      if (x > LEFT + 14 && x < this.#width - 16)
+        marks.push(svg('text', { x, y: HEIGHT - 5, 'text-anchor': 'middle' }, hourMinute(at)));
     }
     return marks;
   }
@@ -135,7 +160,9 @@ export class Chart {
   }
 
   #read(sample, at) {
-    this.lines.forEach((line, i) => { this.values[i].textContent = this.#value(sample, line); });
+    this.lines.forEach((line, i) => {
+      this.values[i].textContent = this.#value(sample, line);
+    });
     this.at.textContent = at;
   }
 
@@ -148,9 +175,13 @@ export class Chart {
     }
     const near = this.#samples.reduce((a, b) => (Math.abs(this.#x(b.at) - x) < Math.abs(this.#x(a.at) - x) ? b : a));
     const px = this.#x(near.at);
-    replace(this.#cross, svg('line', { x1: px, x2: px, y1: TOP, y2: HEIGHT - BOTTOM }),
-      this.lines.filter((line) => near[line.of] !== null).map((line) => svg(
-        'circle', { cx: px, cy: this.#y(near[line.of]), r: 3, class: line.class })));
+    replace(
+      this.#cross,
+      svg('line', { x1: px, x2: px, y1: TOP, y2: HEIGHT - BOTTOM }),
+      this.lines
+        .filter((line) => near[line.of] !== null)
+        .map((line) => svg('circle', { cx: px, cy: this.#y(near[line.of]), r: 3, class: line.class })),
+    );
     this.#read(near, clock(near.at));
   }
 }

@@ -15,22 +15,66 @@ const dueColumn = { title: 'Due', class: 'narrow-cell', cell: (c) => when(c.due_
 const endedColumn = { title: 'Ended', class: 'narrow-cell', cell: (c) => when(c.finished_at) };
 
 function marks(command) {
-  return el('span', { class: 'marks' },
+  return el(
+    'span',
+    { class: 'marks' },
     command.key && el('span', { class: 'tag', title: 'key' }, `key ${command.key}`),
-    command.workflow && el('a', { class: 'tag', href: href(['workflows', command.workflow]) }, `workflow ${command.node ?? ''}`),
-    command.schedule && el('a', { class: 'tag', href: href(['schedules', command.schedule]) }, `schedule ${command.schedule}`),
-    Object.entries(command.labels).map(([name, value]) => el('span', { class: 'tag' }, `${name}=${value}`)));
+    command.workflow &&
+      el('a', { class: 'tag', href: href(['workflows', command.workflow]) }, `workflow ${command.node ?? ''}`),
+    command.schedule &&
+      el('a', { class: 'tag', href: href(['schedules', command.schedule]) }, `schedule ${command.schedule}`),
+    Object.entries(command.labels).map(([name, value]) => el('span', { class: 'tag' }, `${name}=${value}`)),
+  );
 }
 
 const marksColumn = { title: 'Key, labels', cell: marks };
 
 function why(command) {
-  return el('span', { class: 'clip wide-clip', title: command.error ?? '' },
-    command.reason && el('b', {}, command.reason.replaceAll('_', ' ')), command.reason && command.error ? ': ' : '', command.error ?? '');
+  return el(
+    'span',
+    { class: 'clip wide-clip', title: command.error ?? '' },
+    command.reason && el('b', {}, command.reason.replaceAll('_', ' ')),
+    command.reason && command.error ? ': ' : '',
+    command.error ?? '',
+  );
 }
 
-export const listColumns = [stateColumn, idColumn, typeColumn, queueColumn, marksColumn, attemptColumn, dueColumn, endedColumn];
-export const deadColumns = [idColumn, typeColumn, queueColumn, { title: 'Why', class: 'grow', cell: why }, marksColumn, attemptColumn, endedColumn];
-export const latestColumns = [stateColumn, idColumn, typeColumn, queueColumn, attemptColumn,
-  { title: 'When', class: 'narrow-cell', cell: (c) => (hasEnded(c.state) ? ['ended ', when(c.finished_at)] : ['due ', when(c.due_at)]) }];
-export const historyColumns = [stateColumn, idColumn, { title: 'Fire', cell: (c) => when(c.fire_at) }, attemptColumn, dueColumn, endedColumn];
+export const listColumns = [
+  stateColumn,
+  idColumn,
+  typeColumn,
+  queueColumn,
+  marksColumn,
+  attemptColumn,
+  dueColumn,
+  endedColumn,
+];
+export const deadColumns = [
+  idColumn,
+  typeColumn,
+  queueColumn,
+  { title: 'Why', class: 'grow', cell: why },
+  marksColumn,
+  attemptColumn,
+  endedColumn,
+];
+export const latestColumns = [
+  stateColumn,
+  idColumn,
+  typeColumn,
+  queueColumn,
+  attemptColumn,
+  {
+    title: 'When',
+    class: 'narrow-cell',
+    cell: (c) => (hasEnded(c.state) ? ['ended ', when(c.finished_at)] : ['due ', when(c.due_at)]),
+  },
+];
+export const historyColumns = [
+  stateColumn,
+  idColumn,
+  { title: 'Fire', cell: (c) => when(c.fire_at) },
+  attemptColumn,
+  dueColumn,
+  endedColumn,
+];

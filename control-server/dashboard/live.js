@@ -5,7 +5,10 @@ import { EventReader } from './event_reader.js';
 import { history } from './history.js';
 
 const BEAT_MS = 2000;
+const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15000;
+// The server sends a comment every 15 s when nothing happens.
+const SILENCE_MS = 50000;
 
 class Live extends EventTarget {
   mode = 'connecting';  // then 'events' or 'polling'; 'refused' while there is no key
@@ -39,20 +42,23 @@ class Live extends EventTarget {
     }
   }
 
-  // A stream that ends is asked for again, from where it ended.
+  // A stream that ends is asked for again, from where it ended; one that cannot be opened, later and later.
   async #listen() {
-    let wait = 500;
+    let wait = FIRST_WAIT_MS;
     for (;;) {
       await connection.untilBack();
+      const leave = new AbortController();
       try {
         const headers = this.#lastId ? { 'Last-Event-ID': this.#lastId } : {};
-        const response = await request('GET', '/v1/events', { headers, stream: true });
+        const response = await request('GET', '/v1/events', { headers, stream: true, signal: leave.signal });
         this.#enter('events');
-        wait = 500;
-        await this.#read(response);
+        wait = FIRST_WAIT_MS;
+        await this.#read(response, leave);
       } catch (error) {
-        if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.#enter('polling');
+        if (error instanceof Problem) this.#enter('polling');
+        if (error instanceof Problem && [401, 403, 404].includes(error.status)) return;
       }
+      leave.abort();
       await sleep(wait);
       wait = Math.min(LONGEST_WAIT_MS, wait * 2);
       // What was missed while nobody listened is read anew.
@@ -60,13 +66,23 @@ class Live extends EventTarget {
     }
   }
 
-  async #read(response) {
+  // Until it ends, or says nothing for longer than the server ever is silent: then the way to it is broken.
+  async #read(response, leave) {
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     const frames = new EventReader();
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      for (const frame of frames.feed(value)) this.#take(frame);
+    let heard = Date.now();
+    const watch = setInterval(() => {
+      if (Date.now() - heard > SILENCE_MS) leave.abort();
+    }, SILENCE_MS / 10);
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        heard = Date.now();
+        for (const frame of frames.feed(value)) this.#take(frame);
+      }
+    } finally {
+      clearInterval(watch);
     }
   }
 

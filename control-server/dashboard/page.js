@@ -9,6 +9,7 @@ const EVENTS_REST_MS = 1000;
 
 export class Page {
   #leave = new AbortController();
+  #shown = false;  // the task has once been done
 
   constructor(main, route) {
     this.route = route;
@@ -76,13 +77,16 @@ export class Page {
   async #once(task) {
     try {
       await task(this.signal);
+      this.#shown = true;
       this.problem.hidden = true;
       this.content.hidden = false;
     } catch (error) {
       if (this.signal.aborted) return;
       if (error instanceof Offline) return;  // the banner says so; what was shown stays
       if (!(error instanceof Problem)) throw error;
-      this.#complain(error);
+      // Too busy just now: what was shown stays, and is asked for again.
+      const passing = error.status === 429 || error.status >= 500;
+      if (!passing || !this.#shown) this.#complain(error);
     }
   }
 
