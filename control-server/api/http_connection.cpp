@@ -225,6 +225,8 @@ void HttpConnection::dispatch() {
   body_.clear();
   const auto self = shared_from_this();
   const std::uint64_t turn = ++turn_;
+  // Only while no read is under way: it writes to where the bytes were when it began.
+  if (!reading_) in_.shrink();
   read();
   hub_->handlers.handle(
       std::move(request),
@@ -270,7 +272,6 @@ void HttpConnection::on_written(const error_code& error) {
     std::string().swap(out_);  // one large answer must not stay in memory with an idle connection
   }
   if (!keep_alive_ || hub_->stopping) return linger();
-  in_.shrink();
   enter(Phase::idle, hub_->config.idle_time);
   advance();
 }

@@ -51,7 +51,7 @@ class ReadBuffer {
   void commit(std::size_t count);
   void consume(std::size_t count);
   void clear() { begin_ = end_ = 0; }
-  // Gives back what a large request has made it; only when nothing is in it.
+  // Gives back what a large request has made it, when nothing is in it; never while a read fills its room().
   void shrink();
 
  private:

@@ -69,9 +69,9 @@ test('where it is armed a person kills an agent and sees its shards move', async
     await eventually('it holds shards', async () => (await agent('victim')).shards.length > 0);
     await reads(page.locator('.strip-names'), 'victim');
     await row.getByRole('button', { name: 'Crash…' }).click();
-    await dialogOf(page).getByLabel(/^Hang/).check();
+    await dialogOf(page).getByLabel(/Hang:/).check();
     await page.getByLabel('For how long').waitFor();
-    await dialogOf(page).getByLabel(/^Kill/).check();
+    await dialogOf(page).getByLabel(/Kill:/).check();
     await dialogOf(page).getByRole('button', { name: 'Crash it' }).click();
     await world.stage.order('wait_for_end_of_agent', ['victim']);
     await eventually('the others hold its shards', async () => (await get('/v1/shards')).items.every((one) => one.agent !== null && one.agent !== 'victim'));

@@ -148,6 +148,16 @@ TEST_CASE("a connection is kept alive and answers carry the standard fields") {
   CHECK(client.closed());
 }
 
+TEST_CASE("a connection that has brought a large body brings further requests") {
+  Edge edge(with_hosts(), echo);
+  RawClient client(edge.port());
+  for (const std::size_t size : {5'000U, 60'000U, 200'000U}) {
+    const std::string body(size, 'a');
+    CHECK(body_of(client.ask(post("/x", body))) == "POST /x " + body);
+    CHECK(body_of(client.ask(kGet)) == "GET /x ");
+  }
+}
+
 TEST_CASE("HEAD is answered with the length and without the body") {
   Edge edge(with_hosts(), echo);
   RawClient client(edge.port());
