@@ -1,30 +1,30 @@
 // The frame around the views: how it is served, navigation, keys, themes, widths, lost connections, API keys, events.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dialogOf, ended, eventually, fresh, get, on, reads, submit, world } from './lib/world.mjs';
+import { dialogOf, ended, eventually, fresh, get, on, reads, send, submit, world } from './lib/world.mjs';
 
 const VIEWS = [['Overview', ''], ['Commands', 'commands'], ['Dead letters', 'dead'], ['Schedules', 'schedules'], ['Workflows', 'workflows'],
   ['Queues', 'queues'], ['Shards', 'shards'], ['Agents', 'agents'], ['Operations', 'operations'], ['Audit', 'audit']];
 
 test('the files are served with their types, tags and a strict policy', async () => {
   for (const [path, type] of [['/', 'text/html'], ['/dashboard/app.js', 'text/javascript'], ['/dashboard/style.css', 'text/css'], ['/dashboard/icon.svg', 'image/svg+xml']]) {
-    const answer = await fetch(world.url + path);
+    const answer = await send(world.url + path);
     assert.equal(answer.status, 200, path);
-    assert.ok(answer.headers.get('content-type').startsWith(type), path);
-    assert.equal(answer.headers.get('content-security-policy'), "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    assert.ok(answer.headers['content-type'].startsWith(type), path);
+    assert.equal(answer.headers['content-security-policy'], "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
       + "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-    assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
-    assert.equal(answer.headers.get('referrer-policy'), 'no-referrer');
-    assert.equal(answer.headers.get('cache-control'), 'no-cache');
-    const again = await fetch(world.url + path, { headers: { 'If-None-Match': answer.headers.get('etag') } });
+    assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+    assert.equal(answer.headers['referrer-policy'], 'no-referrer');
+    assert.equal(answer.headers['cache-control'], 'no-cache');
+    const again = await send(world.url + path, { headers: { 'If-None-Match': answer.headers.etag } });
     assert.equal(again.status, 304, path);
-    assert.equal(await again.text(), '');
+    assert.equal(again.text, '');
   }
 });
 
 test('there is nothing beside the files', async () => {
   for (const path of ['/dashboard/', '/dashboard/nothing.js', '/dashboard/..%2fapi%2frouter.cpp', '/dashboard/%2e%2e/api/router.cpp']) {
-    assert.equal((await fetch(world.url + path)).status, 404, path);
+    assert.equal((await send(world.url + path)).status, 404, path);
   }
 });
 
@@ -156,7 +156,7 @@ test('a server that wants a key is given one, for this tab only', () => on('/com
   const { id } = await submit({ delay_ms: 3600000 });
   await dialogOf(page).waitFor();
   assert.equal(await page.locator('dialog').count(), 1, 'one question for all that were refused');
-  await page.getByLabel('API key').fill('secret-1');
+  await page.getByRole('textbox', { name: 'API key' }).fill('secret-1');
   await page.keyboard.press('Enter');
   await reads(page.locator('main'), id);
   assert.equal(await page.evaluate(() => sessionStorage.getItem('duly-api-key')), 'secret-1');

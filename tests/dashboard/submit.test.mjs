@@ -1,7 +1,7 @@
 // Submitting: now, later, a handful; what is wrong is said where it is.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, on, reads, world } from './lib/world.mjs';
+import { get, on, reads, send, world } from './lib/world.mjs';
 
 const made = (page) => page.locator('.done a.mono').allInnerTexts();
 const go = (page) => page.getByRole('button', { name: 'Submit', exact: true }).click();
@@ -12,7 +12,7 @@ test('a command now, its payload as it was typed', () => on('/submit', async (pa
   await go(page);
   await reads(page.locator('.done'), 'Accepted, and on disk');
   const [id] = await made(page);
-  const text = await (await fetch(`${world.api}/v1/commands/${id}`)).text();
+  const { text } = await send(`${world.api}/v1/commands/${id}`);
   assert.ok(text.includes('"payload":{"n": 12345678901234567890, "quote": "it\'s"}'), text);
 }));
 

@@ -5,6 +5,7 @@
 // DULY_SLOW: a factor for every patience, for machines that are busy with other things.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { request } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -77,13 +78,29 @@ export async function closeWorld() {
 
 // ---- the API, asked directly: what the page shows and does is held against it
 
-export async function ask(method, path, body, headers = {}) {
-  const response = await fetch(world.api + path, {
-    method, body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
-    headers: body === undefined ? headers : { 'Content-Type': 'application/json', ...headers } });
-  const text = await response.text();
-  assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
-  return text === '' ? null : JSON.parse(text);
+// One request on a connection of its own: a kept one may be closed by the server just as it is used again.
+export function send(url, { method = 'GET', headers = {}, body } = {}) {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method, headers, agent: false }, (answer) => {
+      const parts = [];
+      answer.on('data', (part) => parts.push(part));
+      answer.on('error', reject);
+      answer.on('end', () => resolve({ status: answer.statusCode, headers: answer.headers, text: Buffer.concat(parts).toString() }));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+// The answer's value; a string as body is JSON already.
+export async function ask(method, path, body) {
+  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+  const headers = method === 'GET' ? {} : { 'Content-Length': Buffer.byteLength(text ?? '') };
+  if (text !== undefined) headers['Content-Type'] = 'application/json';
+  if (method === 'DELETE') delete headers['Content-Length'];
+  const answer = await send(world.api + path, { method, headers, body: text });
+  assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
+  return answer.text === '' ? null : JSON.parse(answer.text);
 }
 
 export const get = (path) => ask('GET', path);
