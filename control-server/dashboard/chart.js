@@ -19,14 +19,14 @@ function scale(most, least) {
   return { step, top };
 }
 
-// lines: [{name, of: 'field of a sample', class}]; text(value) writes one; least: the smallest top of the axis.
+// lines: [{name, of: 'field of a sample', class}]; text(value) writes one, axis(value) beside the axis; least: the smallest top of the axis.
 export class Chart {
   #samples = [];
   #span = 0;
   #width = 0;
 
-  constructor({ title, lines, text, least = 1 }) {
-    Object.assign(this, { title, lines, text, least });
+  constructor({ title, lines, text, axis = text, least = 1 }) {
+    Object.assign(this, { title, lines, text, axis, least });
     this.values = lines.map((line) => el('b', {}, '–'));
     this.picture = svg('svg', { class: 'chart', height: HEIGHT, role: 'img' });
     this.at = el('span', { class: 'muted at' });
@@ -104,7 +104,7 @@ export class Chart {
       const y = this.#y(value);
       marks.push(
         svg('line', { x1: LEFT, x2: this.#width - RIGHT, y1: y, y2: y, class: value === 0 ? 'base' : 'grid' }),
-        svg('text', { x: LEFT - 6, y: y + 3.5, 'text-anchor': 'end' }, this.text(value)),
+        svg('text', { x: LEFT - 6, y: y + 3.5, 'text-anchor': 'end' }, this.axis(value)),
       );
     }
     return marks;

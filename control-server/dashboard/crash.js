@@ -6,10 +6,22 @@ import { field, input, radios, select } from './field.js';
 import { parseSpan } from './format.js';
 import { history } from './history.js';
 
-const POINTS = ['now', 'dispatch.after-poll', 'dispatch.before-publish', 'dispatch.after-publish', 'dispatch.after-confirm',
-  'execute.after-delivery', 'execute.after-begin', 'execute.after-handler', 'execute.after-finish'];
-const MODES = [['kill', 'Kill: as SIGKILL would'], ['hang', 'Hang: stop everything, then go on as if nothing had happened'],
-  ['disconnect', 'Disconnect: drop the link and the broker for a while']];
+const POINTS = [
+  'now',
+  'dispatch.after-poll',
+  'dispatch.before-publish',
+  'dispatch.after-publish',
+  'dispatch.after-confirm',
+  'execute.after-delivery',
+  'execute.after-begin',
+  'execute.after-handler',
+  'execute.after-finish',
+];
+const MODES = [
+  ['kill', 'Kill: as SIGKILL would'],
+  ['hang', 'Hang: stop everything, then go on as if nothing had happened'],
+  ['disconnect', 'Disconnect: drop the link and the broker for a while'],
+];
 
 let asked = null;
 
@@ -18,21 +30,33 @@ let asked = null;
 export function mayCrash(signal) {
   const said = history.last?.fault_injection;
   if (typeof said === 'boolean') return Promise.resolve(said);
-  asked ??= post('/v1/server/simulate-crash', {}, { signal }).then(() => true, (error) => {
-    if (!(error instanceof Problem)) asked = null;
-    return error instanceof Problem && error.status === 400;
-  });
+  asked ??= post('/v1/server/simulate-crash', {}, { signal }).then(
+    () => true,
+    (error) => {
+      if (!(error instanceof Problem)) asked = null;
+      return error instanceof Problem && error.status === 400;
+    },
+  );
   return asked;
 }
 
 export function openCrash(agent, refresh) {
   const lasting = field('For how long', input({ value: '8s' }), 'Longer than the lease, and its shards move.');
   lasting.hidden = true;
-  const mode = radios('How', MODES, 'kill', (chosen) => { lasting.hidden = chosen === 'kill'; });
+  const mode = radios('How', MODES, 'kill', (chosen) => {
+    lasting.hidden = chosen === 'kill';
+  });
   const point = field('Where', select(POINTS, 'now'), 'now, or the next time it passes that place.');
   return ask({
-    title: `Crash ${agent}`, action: 'Crash it', danger: true,
-    content: [el('p', {}, 'Its commands are handed out anew; what is acknowledged is not lost, and nothing stale is recorded.'), mode, lasting, point],
+    title: `Crash ${agent}`,
+    action: 'Crash it',
+    danger: true,
+    content: [
+      el('p', {}, 'Its commands are handed out anew; what is acknowledged is not lost, and nothing stale is recorded.'),
+      mode,
+      lasting,
+      point,
+    ],
     submit: async () => {
       const body = { mode: mode.value, point: point.control.value };
       if (mode.value !== 'kill') {

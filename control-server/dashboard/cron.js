@@ -11,8 +11,15 @@ const KINDS = [
   { title: 'month', low: 1, high: 12, last: 12, spreadLast: 12 },
   { title: 'day of week', low: 0, high: 7, last: 6, spreadLast: 6 },
 ];
-const MACROS = { '@yearly': '0 0 1 1 *', '@annually': '0 0 1 1 *', '@monthly': '0 0 1 * *', '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *', '@midnight': '0 0 * * *', '@hourly': '0 * * * *' };
+const MACROS = {
+  '@yearly': '0 0 1 1 *',
+  '@annually': '0 0 1 1 *',
+  '@monthly': '0 0 1 * *',
+  '@weekly': '0 0 * * 0',
+  '@daily': '0 0 * * *',
+  '@midnight': '0 0 * * *',
+  '@hourly': '0 * * * *',
+};
 const DAY = 86400;
 const MONTHS_SEARCHED = 400 * 12 + 1;
 
@@ -27,9 +34,9 @@ function stableHash(name) {
 }
 
 function mix(value) {
-  let v = (value + 0x9E3779B97F4A7C15n) & WORD;
-  v = ((v ^ (v >> 30n)) * 0xBF58476D1CE4E5B9n) & WORD;
-  v = ((v ^ (v >> 27n)) * 0x94D049BB133111EBn) & WORD;
+  let v = (value + 0x9e3779b97f4a7c15n) & WORD;
+  v = ((v ^ (v >> 30n)) * 0xbf58476d1ce4e5b9n) & WORD;
+  v = ((v ^ (v >> 27n)) * 0x94d049bb133111ebn) & WORD;
   return v ^ (v >> 31n);
 }
 
@@ -113,7 +120,9 @@ class FieldReader {
     if (at >= 0 && at % 3 === 0) return this.kind.low + at / 3;
     const value = this.#number(text);
     if (value >= this.kind.low && value <= this.kind.high) return value;
-    return this.wrong(`‘${text}’ is not ${NAMES[this.kind.title] ? 'a name or ' : ''}a number from ${this.kind.low} to ${this.kind.high}`);
+    return this.wrong(
+      `‘${text}’ is not ${NAMES[this.kind.title] ? 'a name or ' : ''}a number from ${this.kind.low} to ${this.kind.high}`,
+    );
   }
 
   #fill(from, to, step) {
@@ -129,13 +138,17 @@ export function parseCron(expression, name) {
     texts = expanded.split(' ');
   }
   if (texts.length !== 5 && texts.length !== 6) {
-    throw new Error(`${texts.length} fields; there are 5 (minute, hour, day of month, month, day of week) or 6 with seconds in front`);
+    throw new Error(
+      `${texts.length} fields; there are 5 (minute, hour, day of month, month, day of week) or 6 with seconds in front`,
+    );
   }
   const fields = { lastDay: false, lastWeekdays: new Set(), nthWeekdays: new Set(), sets: [new Set([0])] };
   const absent = 6 - texts.length;
   const seed = stableHash(name);
   texts.forEach((text, i) => {
-    fields.sets[i + absent] = new FieldReader(KINDS[i + absent], fields, mix((seed + BigInt(i + absent)) & WORD)).read(text);
+    fields.sets[i + absent] = new FieldReader(KINDS[i + absent], fields, mix((seed + BigInt(i + absent)) & WORD)).read(
+      text,
+    );
   });
   fields.anyDay = texts.at(-3).startsWith('*');
   fields.anyWeekday = texts.at(-1).startsWith('*');
@@ -160,8 +173,10 @@ function fits(fields, day) {
   const inMonth = date.getUTCDate();
   const weekday = date.getUTCDay();
   const length = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
-  const byWeekday = weekdays.has(weekday) || fields.nthWeekdays.has(`${Math.ceil(inMonth / 7)} ${weekday}`)
-    || (inMonth + 7 > length && fields.lastWeekdays.has(weekday));
+  const byWeekday =
+    weekdays.has(weekday) ||
+    fields.nthWeekdays.has(`${Math.ceil(inMonth / 7)} ${weekday}`) ||
+    (inMonth + 7 > length && fields.lastWeekdays.has(weekday));
   const byDay = days.has(inMonth) || (fields.lastDay && inMonth === length);
   return fields.anyDay || fields.anyWeekday ? byDay && byWeekday : byDay || byWeekday;
 }
@@ -203,7 +218,8 @@ function reach(zone, local) {
   const before = offsetAt(zone, local - DAY);
   const after = offsetAt(zone, local + DAY);
   const shown = [before, after].map((offset) => local - offset).filter((utc) => utc + offsetAt(zone, utc) === local);
-  if (shown.length > 0) return { at: Math.min(...shown), shift: shown.length > 1 && shown[0] !== shown[1] ? 'fold' : null };
+  if (shown.length > 0)
+    return { at: Math.min(...shown), shift: shown.length > 1 && shown[0] !== shown[1] ? 'fold' : null };
   let low = local - Math.max(before, after) - 1;
   let high = local - Math.min(before, after) + 1;
   while (high - low > 1) {

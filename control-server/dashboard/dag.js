@@ -10,10 +10,13 @@ const MOST_WAYPOINTS = 1500;
 // Answers {layers: [[name or waypoint, …], …], routes: [[from, waypoints…, to], …]}; a waypoint is a number.
 export function layersOf(nodes) {
   const depth = new Map();
-  for (const node of nodes) depth.set(node.name, Math.max(-1, ...node.depends_on.map((name) => depth.get(name) ?? -1)) + 1);
+  for (const node of nodes)
+    depth.set(node.name, Math.max(-1, ...node.depends_on.map((name) => depth.get(name) ?? -1)) + 1);
   const layers = [];
   for (const node of nodes) (layers[depth.get(node.name)] ??= []).push(node.name);
-  const edges = nodes.flatMap((node) => node.depends_on.filter((name) => depth.has(name)).map((from) => [from, node.name]));
+  const edges = nodes.flatMap((node) =>
+    node.depends_on.filter((name) => depth.has(name)).map((from) => [from, node.name]),
+  );
   const needed = edges.reduce((sum, [from, to]) => sum + depth.get(to) - depth.get(from) - 1, 0);
   const routes = needed > MOST_WAYPOINTS ? edges : edges.map(([from, to]) => route(from, to, depth, layers));
   return { layers: untangle(layers, routes), routes };
@@ -51,10 +54,15 @@ function untangle(layers, routes) {
   const note = (layer) => layer.forEach((one, i) => place.set(one, (i + 0.5) / layer.length));
   layers.forEach(note);
   const sort = (layer, beside) => {
-    const wish = new Map(layer.map((one) => {
-      const others = beside.get(one) ?? [];
-      return [one, others.length > 0 ? others.reduce((sum, other) => sum + place.get(other), 0) / others.length : place.get(one)];
-    }));
+    const wish = new Map(
+      layer.map((one) => {
+        const others = beside.get(one) ?? [];
+        return [
+          one,
+          others.length > 0 ? others.reduce((sum, other) => sum + place.get(other), 0) / others.length : place.get(one),
+        ];
+      }),
+    );
     layer.sort((a, b) => wish.get(a) - wish.get(b));
     note(layer);
   };

@@ -15,22 +15,37 @@ export function ask({ title, content = [], action, danger = false, wide = false,
       dialog.remove();
       resolve(value);
     };
-    const form = el('form', { novalidate: true, on: { submit: async (event) => {
-      event.preventDefault();
-      go.disabled = true;
-      problem.hidden = true;
-      try {
-        const value = await submit(go);
-        if (value !== undefined) done(value);
-      } catch (error) {
-        replace(problem, complaint(error));
-        problem.hidden = false;
-      } finally {
-        go.disabled = false;
-      }
-    } } },
-    el('h2', { id: titleId }, title), content, problem,
-    el('div', { class: 'actions' }, button('Back', () => done(null), { class: 'quiet' }), go));
+    const form = el(
+      'form',
+      {
+        novalidate: true,
+        on: {
+          submit: async (event) => {
+            event.preventDefault();
+            go.disabled = true;
+            problem.hidden = true;
+            try {
+              const value = await submit(go);
+              if (value !== undefined) done(value);
+            } catch (error) {
+              replace(problem, complaint(error));
+              problem.hidden = false;
+            } finally {
+              go.disabled = false;
+            }
+          },
+        },
+      },
+      el('h2', { id: titleId }, title),
+      content,
+      problem,
+      el(
+        'div',
+        { class: 'actions' },
+        button('Back', () => done(null), { class: 'quiet' }),
+        go,
+      ),
+    );
     dialog.append(form);
     dialog.addEventListener('cancel', (event) => {
       event.preventDefault();
@@ -48,23 +63,42 @@ export function leaveDialogOf(node) {
 }
 
 export function complaint(error) {
-  if (error instanceof Offline) return 'The server does not answer. Whether it was done is not known: look before you try again.';
+  if (error instanceof Offline)
+    return 'The server does not answer. Whether it was done is not known: look before you try again.';
   const places = (error.errors ?? []).filter((one) => one.pointer);
-  if (places.length > 1) return el('ul', {}, places.map((one) => el('li', {}, el('code', {}, one.pointer), ' ', one.detail)));
+  if (places.length > 1)
+    return el(
+      'ul',
+      {},
+      places.map((one) => el('li', {}, el('code', {}, one.pointer), ' ', one.detail)),
+    );
   return error.message;
 }
 
-export const confirm = (title, text, action, submit, danger = true) => ask({
-  title, content: [el('p', {}, text)], action, danger, submit: async () => { await submit(); return true; },
-});
+export const confirm = (title, text, action, submit, danger = true) =>
+  ask({
+    title,
+    content: [el('p', {}, text)],
+    action,
+    danger,
+    submit: async () => {
+      await submit();
+      return true;
+    },
+  });
 
 // ---- news
 
 const SHOWN_MS = 6000;
 
 export function toast(text, kind = 'good', extra = null) {
-  const node = el('div', { class: `toast ${kind}` }, el('span', {}, text), extra,
-    button('×', () => node.remove(), { class: 'quiet icon-button', 'aria-label': 'Dismiss' }));
+  const node = el(
+    'div',
+    { class: `toast ${kind}` },
+    el('span', {}, text),
+    extra,
+    button('×', () => node.remove(), { class: 'quiet icon-button', 'aria-label': 'Dismiss' }),
+  );
   document.getElementById('toasts').append(node);
   setTimeout(() => node.remove(), kind === 'bad' ? SHOWN_MS * 2 : SHOWN_MS);
 }

@@ -52,7 +52,11 @@ export function link(href, ...children) {
 // A row of pairs: [['Queue', 'default'], …]; pairs without a value are left out.
 export function facts(pairs) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== '');
-  return el('dl', { class: 'facts' }, shown.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
+  return el(
+    'dl',
+    { class: 'facts' },
+    shown.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))),
+  );
 }
 
 let counter = 0;

@@ -24,10 +24,14 @@ export function input(props = {}) {
 
 // choices: ['a', 'b'] or [['a', 'What a means'], …]
 export function select(choices, chosen, props = {}) {
-  const control = el('select', props, choices.map((choice) => {
-    const [value, text] = Array.isArray(choice) ? choice : [choice, choice];
-    return el('option', { value }, text);
-  }));
+  const control = el(
+    'select',
+    props,
+    choices.map((choice) => {
+      const [value, text] = Array.isArray(choice) ? choice : [choice, choice];
+      return el('option', { value }, text);
+    }),
+  );
   control.value = chosen;
   return control;
 }
@@ -42,16 +46,31 @@ export function checkbox(label, checked = false) {
 // One of several; .value of the result is the chosen one.
 export function radios(legend, choices, chosen, changed = () => {}) {
   const name = freshId('radio');
-  const box = el('fieldset', { class: 'radios' }, el('legend', {}, legend), choices.map(([value, text]) => el(
-    'label', { class: 'check' },
-    el('input', { type: 'radio', name, value, checked: value === chosen, on: { change: () => changed(value) } }), ' ', text)));
+  const box = el(
+    'fieldset',
+    { class: 'radios' },
+    el('legend', {}, legend),
+    choices.map(([value, text]) =>
+      el(
+        'label',
+        { class: 'check' },
+        el('input', { type: 'radio', name, value, checked: value === chosen, on: { change: () => changed(value) } }),
+        ' ',
+        text,
+      ),
+    ),
+  );
   Object.defineProperty(box, 'value', { get: () => box.querySelector('input:checked').value });
   return box;
 }
 
 // A list that the browser offers while typing; the field takes anything.
 export function offer(control, values) {
-  const list = el('datalist', { id: freshId('list') }, [...new Set(values)].map((value) => el('option', { value })));
+  const list = el(
+    'datalist',
+    { id: freshId('list') },
+    [...new Set(values)].map((value) => el('option', { value })),
+  );
   control.setAttribute('list', list.id);
   control.after(list);
 }

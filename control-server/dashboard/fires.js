@@ -11,9 +11,20 @@ const SHIFTS = {
 // fires: [{at: ms, shift}]
 export function fireList(fires, zone) {
   const shownZone = knowsZone(zone) ? zone : 'UTC';
-  return el('ol', { class: 'fires' }, fires.map((fire) => el('li', {}, el('time', { class: 'mono', datetime: new Date(fire.at).toISOString() }, inZone(shownZone, fire.at)),
-    ' ', el('span', { class: 'muted' }, when(new Date(fire.at).toISOString())),
-    fire.shift && el('span', { class: 'tag', title: SHIFTS[fire.shift] }, `summer time: ${fire.shift}`))));
+  return el(
+    'ol',
+    { class: 'fires' },
+    fires.map((fire) =>
+      el(
+        'li',
+        {},
+        el('time', { class: 'mono', datetime: new Date(fire.at).toISOString() }, inZone(shownZone, fire.at)),
+        ' ',
+        el('span', { class: 'muted' }, when(new Date(fire.at).toISOString())),
+        fire.shift && el('span', { class: 'tag', title: SHIFTS[fire.shift] }, `summer time: ${fire.shift}`),
+      ),
+    ),
+  );
 }
 
 export function showFires(box, fires, zone) {

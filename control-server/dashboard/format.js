@@ -21,7 +21,18 @@ export function millis(ms) {
   return span(ms);
 }
 
-const UNITS = [[86400000, 'd'], [3600000, 'h'], [60000, 'min'], [1000, 's']];
+// For an axis: one unit, at most one decimal.
+export function millisShort(ms) {
+  if (ms < 60000) return ms < 1000 ? millis(ms) : `${Number((ms / 1000).toFixed(1))} s`;
+  return ms < 7200000 ? `${Number((ms / 60000).toFixed(1))} min` : `${Number((ms / 3600000).toFixed(1))} h`;
+}
+
+const UNITS = [
+  [86400000, 'd'],
+  [3600000, 'h'],
+  [60000, 'min'],
+  [1000, 's'],
+];
 
 // Two units at most: "2 h 5 min".
 export function span(ms) {

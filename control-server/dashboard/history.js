@@ -6,7 +6,7 @@ const PER_SECOND = { failed: 'failed', died: 'died', lost: 'lost' };
 
 class History extends EventTarget {
   samples = [];
-  last = null;  // the newest answer as it came
+  last = null; // the newest answer as it came
 
   add(stats, at) {
     const sample = {
@@ -33,8 +33,12 @@ class History extends EventTarget {
     const previous = this.samples.at(-1);
     const seconds = previous ? (at - previous.at) / 1000 : 0;
     const known = previous && seconds < GAP_MS / 1000 && this.last.uptime_ms <= stats.uptime_ms;
-    return Object.fromEntries(Object.entries(PER_SECOND).map(([name, total]) => [
-      name, known ? Math.max(0, stats.totals[total] - this.last.totals[total]) / seconds : null]));
+    return Object.fromEntries(
+      Object.entries(PER_SECOND).map(([name, total]) => [
+        name,
+        known ? Math.max(0, stats.totals[total] - this.last.totals[total]) / seconds : null,
+      ]),
+    );
   }
 
   // The shortest of a few usual spans that holds all that was seen.

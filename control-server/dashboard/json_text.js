@@ -65,7 +65,8 @@ export function elements(text) {
   let depth = 0;
   let begin = 0;
   eachToken(text, (token, at, end) => {
-    if (depth === 1 && (token === ',' || token === ']') && text.slice(begin, at).trim() !== '') found.push(text.slice(begin, at).trim());
+    if (depth === 1 && (token === ',' || token === ']') && text.slice(begin, at).trim() !== '')
+      found.push(text.slice(begin, at).trim());
     if ('[{'.includes(token)) depth += 1;
     if (']}'.includes(token)) depth -= 1;
     if (depth === 1 && (token === ',' || token === '[')) begin = end;

@@ -35,14 +35,26 @@ function show(reason) {
       dialog.remove();
       resolve(key);
     };
-    const form = el('form', { on: { submit: (event) => {
-      event.preventDefault();
-      done(input.value.trim());
-    } } },
-    el('h2', { id: 'key-title' }, 'This server wants an API key'),
-    el('p', { class: 'muted' }, reason),
-    field('API key', input, 'Kept in this tab until it is closed. “duly-server keys new NAME ROLE” prints one.'),
-    el('div', { class: 'actions' }, button('Not now', () => done(null)), el('button', { class: 'primary' }, 'Use it')));
+    const form = el(
+      'form',
+      {
+        on: {
+          submit: (event) => {
+            event.preventDefault();
+            done(input.value.trim());
+          },
+        },
+      },
+      el('h2', { id: 'key-title' }, 'This server wants an API key'),
+      el('p', { class: 'muted' }, reason),
+      field('API key', input, 'Kept in this tab until it is closed. “duly-server keys new NAME ROLE” prints one.'),
+      el(
+        'div',
+        { class: 'actions' },
+        button('Not now', () => done(null)),
+        el('button', { class: 'primary' }, 'Use it'),
+      ),
+    );
     dialog.append(form);
     dialog.addEventListener('cancel', (event) => {
       event.preventDefault();

@@ -11,7 +11,7 @@ const LONGEST_WAIT_MS = 15000;
 const SILENCE_MS = 50000;
 
 class Live extends EventTarget {
-  mode = 'connecting';  // then 'events' or 'polling'; 'refused' while there is no key
+  mode = 'connecting'; // then 'events' or 'polling'; 'refused' while there is no key
   #lastId = '';
 
   start(hasEvents) {
@@ -93,7 +93,7 @@ class Live extends EventTarget {
     try {
       return this.#tell({ kind: 'command', command: JSON.parse(frame.data) });
     } catch {
-      return undefined;  // a frame of a later version
+      return undefined; // a frame of a later version
     }
   }
 
@@ -102,5 +102,8 @@ class Live extends EventTarget {
   }
 }
 
-export const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+export const sleep = (ms) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 export const live = new Live();

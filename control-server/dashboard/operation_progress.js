@@ -21,8 +21,17 @@ export async function untilEnded(id, signal, tell) {
   }
 }
 
-export const stopButton = (operation) => button('Stop', (event) => act(event.currentTarget,
-  () => post(`/v1/operations/${operation.id}/stop`), 'Stopped; what it has changed stays changed'), { class: 'small', data: { act: 'stop' } });
+export const stopButton = (operation) =>
+  button(
+    'Stop',
+    (event) =>
+      act(
+        event.currentTarget,
+        () => post(`/v1/operations/${operation.id}/stop`),
+        'Stopped; what it has changed stays changed',
+      ),
+    { class: 'small', data: { act: 'stop' } },
+  );
 
 export class OperationProgress {
   constructor(operation) {

@@ -9,7 +9,7 @@ const EVENTS_REST_MS = 1000;
 
 export class Page {
   #leave = new AbortController();
-  #shown = false;  // the task has once been done
+  #shown = false; // the task has once been done
 
   constructor(main, route) {
     this.route = route;
@@ -65,13 +65,17 @@ export class Page {
   // A burst of events is one refresh.
   #onEvents(wanted, refresh) {
     let resting = false;
-    live.addEventListener('event', async ({ detail }) => {
-      if (resting || !(detail.kind === 'reset' || wanted(detail.command))) return;
-      resting = true;
-      await sleep(EVENTS_REST_MS);
-      resting = false;
-      if (!this.signal.aborted) refresh();
-    }, { signal: this.signal });
+    live.addEventListener(
+      'event',
+      async ({ detail }) => {
+        if (resting || !(detail.kind === 'reset' || wanted(detail.command))) return;
+        resting = true;
+        await sleep(EVENTS_REST_MS);
+        resting = false;
+        if (!this.signal.aborted) refresh();
+      },
+      { signal: this.signal },
+    );
   }
 
   async #once(task) {
@@ -82,7 +86,7 @@ export class Page {
       this.content.hidden = false;
     } catch (error) {
       if (this.signal.aborted) return;
-      if (error instanceof Offline) return;  // the banner says so; what was shown stays
+      if (error instanceof Offline) return; // the banner says so; what was shown stays
       if (!(error instanceof Problem)) throw error;
       // Too busy just now: what was shown stays, and is asked for again.
       const passing = error.status === 429 || error.status >= 500;
@@ -96,9 +100,13 @@ export class Page {
       403: 'Your key does not allow this view.',
       404: 'There is no such thing here (any more).',
     };
-    replace(this.problem, el('h2', {}, texts[error.status] ?? 'This did not work.'), el('p', {}, complaint(error)),
+    replace(
+      this.problem,
+      el('h2', {}, texts[error.status] ?? 'This did not work.'),
+      el('p', {}, complaint(error)),
       error.status === 401 && button('Enter a key', () => location.reload(), { class: 'primary' }),
-      el('p', {}, el('a', { href: '#/' }, 'To the overview')));
+      el('p', {}, el('a', { href: '#/' }, 'To the overview')),
+    );
     this.problem.hidden = false;
     this.content.hidden = true;
   }

@@ -15,7 +15,7 @@ export class Pager {
   constructor(path, parameters, shown) {
     Object.assign(this, { path, parameters, shown });
     this.node = el('div', { class: 'pager' });
-    this.refresh = () => {};  // set by who keeps the page
+    this.refresh = () => {}; // set by who keeps the page
   }
 
   get first() {
@@ -43,9 +43,15 @@ export class Pager {
   }
 
   #draw(shown) {
-    const back = button('Newer', () => this.#turn(() => this.#cursors.pop()), { data: { act: 'newer' }, disabled: this.first });
-    const on = button(shown === 0 ? 'Search further back' : 'Older', () => this.#turn(() => this.#cursors.push(this.#next)),
-      { data: { act: 'older' }, disabled: this.#next === null });
+    const back = button('Newer', () => this.#turn(() => this.#cursors.pop()), {
+      data: { act: 'newer' },
+      disabled: this.first,
+    });
+    const on = button(
+      shown === 0 ? 'Search further back' : 'Older',
+      () => this.#turn(() => this.#cursors.push(this.#next)),
+      { data: { act: 'older' }, disabled: this.#next === null },
+    );
     const focused = this.node.contains(document.activeElement) ? document.activeElement.dataset.act : '';
     replace(this.node, back, el('span', { class: 'muted' }, `Page ${this.#cursors.length}`), on);
     this.node.hidden = this.first && this.#next === null;

@@ -2,7 +2,11 @@
 export function currentRoute() {
   const hash = location.hash.replace(/^#/, '') || '/';
   const [path, text = ''] = hash.split('?');
-  return { parts: path.split('/').filter(Boolean).map(decode), parameters: Object.fromEntries(new URLSearchParams(text)), hash };
+  return {
+    parts: path.split('/').filter(Boolean).map(decode),
+    parameters: Object.fromEntries(new URLSearchParams(text)),
+    hash,
+  };
 }
 
 function decode(part) {
@@ -19,7 +23,9 @@ export function href(parts, parameters = {}) {
   return `#/${parts.map(encodeURIComponent).join('/')}${query}`;
 }
 
-export const go = (parts, parameters) => { location.hash = href(parts, parameters); };
+export const go = (parts, parameters) => {
+  location.hash = href(parts, parameters);
+};
 
 // The same view with other parameters, without a step in the browser's history.
 export function refine(parts, parameters) {

@@ -12,8 +12,17 @@ import { go } from './route.js';
 import { allZones, knowsZone, ownZone } from './zone.js';
 
 const PREVIEWED = 5;
-const OVERLAPS = [['allow', 'make the next all the same'], ['skip', 'skip the next'], ['buffer_one', 'let one wait for its end'], ['cancel_other', 'cancel it']];
-const CATCH_UPS = [['one', 'make the latest'], ['all', 'make all (up to 100, of a day)'], ['skip', 'skip them']];
+const OVERLAPS = [
+  ['allow', 'make the next all the same'],
+  ['skip', 'skip the next'],
+  ['buffer_one', 'let one wait for its end'],
+  ['cancel_other', 'cancel it'],
+];
+const CATCH_UPS = [
+  ['one', 'make the latest'],
+  ['all', 'make all (up to 100, of a day)'],
+  ['skip', 'skip them'],
+];
 
 const instantInput = (iso) => input({ type: 'datetime-local', step: 1, value: iso ? toInput(Date.parse(iso)) : '' });
 
@@ -22,17 +31,44 @@ class ScheduleForm {
   constructor(stored, text, tag) {
     Object.assign(this, { stored, tag });
     const old = stored ?? {};
-    this.name = field('Name', input({ value: old.name ?? '', required: true, disabled: Boolean(stored) }), 'Letters, digits, dot, dash, underscore.');
-    this.kind = radios('When', [['cron', 'Cron'], ['every', 'Every']], old.every_ms ? 'every' : 'cron', () => this.#changed());
-    this.cron = field('Cron', input({ value: old.cron ?? '0 9 * * MON-FRI', class: 'mono' }), 'minute hour day month weekday; six fields with seconds in front; L # ~ @hourly.');
+    this.name = field(
+      'Name',
+      input({ value: old.name ?? '', required: true, disabled: Boolean(stored) }),
+      'Letters, digits, dot, dash, underscore.',
+    );
+    this.kind = radios(
+      'When',
+      [
+        ['cron', 'Cron'],
+        ['every', 'Every'],
+      ],
+      old.every_ms ? 'every' : 'cron',
+      () => this.#changed(),
+    );
+    this.cron = field(
+      'Cron',
+      input({ value: old.cron ?? '0 9 * * MON-FRI', class: 'mono' }),
+      'minute hour day month weekday; six fields with seconds in front; L # ~ @hourly.',
+    );
     this.every = field('Every', input({ value: old.every_ms ? span(old.every_ms) : '15 min' }), '30s, 15 min, 2 h.');
-    this.zone = field('Time zone', input({ value: old.time_zone ?? ownZone() }), 'An IANA name, such as Europe/Berlin.');
+    this.zone = field(
+      'Time zone',
+      input({ value: old.time_zone ?? ownZone() }),
+      'An IANA name, such as Europe/Berlin.',
+    );
     this.overlap = field('If the one before has not ended', select(OVERLAPS, old.overlap ?? 'allow'));
     this.catchUp = field('If fires were missed', select(CATCH_UPS, old.catch_up?.policy ?? 'one'));
-    this.jitter = field('Jitter', input({ value: old.jitter_ms ? span(old.jitter_ms) : '', placeholder: 'none' }), 'Spreads the due times: 30s, 5 min.');
+    this.jitter = field(
+      'Jitter',
+      input({ value: old.jitter_ms ? span(old.jitter_ms) : '', placeholder: 'none' }),
+      'Spreads the due times: 30s, 5 min.',
+    );
     this.start = field('Not before', instantInput(old.start_at));
     this.end = field('Not after', instantInput(old.end_at));
-    this.command = new CommandForm(old.command ?? { type: 'builtin.echo' }, text ? member(member(text, 'command'), 'payload') ?? 'null' : undefined);
+    this.command = new CommandForm(
+      old.command ?? { type: 'builtin.echo' },
+      text ? (member(member(text, 'command'), 'payload') ?? 'null') : undefined,
+    );
     this.preview = el('div', { class: 'preview', 'aria-live': 'polite', 'aria-label': 'Next fires' });
     this.problem = el('div', { class: 'problem', role: 'alert', hidden: true });
     this.go = el('button', { class: 'primary' }, stored ? 'Save as a new version' : 'Create');
@@ -41,16 +77,48 @@ class ScheduleForm {
   }
 
   #layout() {
-    return el('form', { class: 'form', novalidate: true, on: {
-      submit: (event) => { event.preventDefault(); this.#save(); },
-      input: () => this.#changed(),
-    } }, el('div', { class: 'columns' },
-      el('section', { class: 'panel' }, el('div', { class: 'grid' }, this.name, this.zone), this.kind, this.cron, this.every,
-        el('div', { class: 'grid' }, this.overlap, this.catchUp),
-        el('details', { class: 'more' }, el('summary', {}, 'Jitter, begin and end'), el('div', { class: 'grid' }, this.jitter, this.start, this.end))),
-      el('section', { class: 'panel' }, el('h2', {}, 'Next fires'), this.preview)),
-    el('section', { class: 'panel' }, el('h2', {}, 'The command it makes'), this.command.nodes),
-    this.problem, el('div', { class: 'actions start' }, this.go, link(this.stored ? `#/schedules/${segment(this.stored.name)}` : '#/schedules', 'Back')));
+    return el(
+      'form',
+      {
+        class: 'form',
+        novalidate: true,
+        on: {
+          submit: (event) => {
+            event.preventDefault();
+            this.#save();
+          },
+          input: () => this.#changed(),
+        },
+      },
+      el(
+        'div',
+        { class: 'columns' },
+        el(
+          'section',
+          { class: 'panel' },
+          el('div', { class: 'grid' }, this.name, this.zone),
+          this.kind,
+          this.cron,
+          this.every,
+          el('div', { class: 'grid' }, this.overlap, this.catchUp),
+          el(
+            'details',
+            { class: 'more' },
+            el('summary', {}, 'Jitter, begin and end'),
+            el('div', { class: 'grid' }, this.jitter, this.start, this.end),
+          ),
+        ),
+        el('section', { class: 'panel' }, el('h2', {}, 'Next fires'), this.preview),
+      ),
+      el('section', { class: 'panel' }, el('h2', {}, 'The command it makes'), this.command.nodes),
+      this.problem,
+      el(
+        'div',
+        { class: 'actions start' },
+        this.go,
+        link(this.stored ? `#/schedules/${segment(this.stored.name)}` : '#/schedules', 'Back'),
+      ),
+    );
   }
 
   #changed() {
@@ -91,18 +159,26 @@ class ScheduleForm {
     const [start, end] = this.#bounds();
     const base = start ?? 0;
     const first = Math.max(base, base + Math.ceil((serverNow() - base) / every) * every);
-    return Array.from({ length: PREVIEWED }, (_, i) => ({ at: first + i * every, shift: null })).filter((fire) => fire.at <= end);
+    return Array.from({ length: PREVIEWED }, (_, i) => ({ at: first + i * every, shift: null })).filter(
+      (fire) => fire.at <= end,
+    );
   }
 
   #texts() {
-    const texts = { name: JSON.stringify(this.name.control.value.trim()), time_zone: JSON.stringify(this.zone.control.value.trim() || 'UTC') };
+    const texts = {
+      name: JSON.stringify(this.name.control.value.trim()),
+      time_zone: JSON.stringify(this.zone.control.value.trim() || 'UTC'),
+    };
     if (this.kind.value === 'every') texts.every_ms = JSON.stringify(parseSpan(this.every.control.value));
     else texts.cron = JSON.stringify(this.cron.control.value.trim());
     texts.overlap = JSON.stringify(this.overlap.control.value);
     texts.catch_up = JSON.stringify({ ...this.stored?.catch_up, policy: this.catchUp.control.value });
     const jitter = this.jitter.control.value.trim();
     if (jitter !== '') texts.jitter_ms = JSON.stringify(parseSpan(jitter));
-    for (const [name, box] of [['start_at', this.start], ['end_at', this.end]]) {
+    for (const [name, box] of [
+      ['start_at', this.start],
+      ['end_at', this.end],
+    ]) {
       if (box.control.value) texts[name] = JSON.stringify(fromInput(box.control.value));
     }
     if (this.stored) texts.enabled = JSON.stringify(this.stored.enabled);
@@ -133,9 +209,23 @@ class ScheduleForm {
   }
 
   #complain(error) {
-    const rest = placeErrors(error, { name: this.name, cron: this.cron, every_ms: this.every, time_zone: this.zone, jitter_ms: this.jitter,
-      start_at: this.start, end_at: this.end, type: this.command.type, queue: this.command.queue, payload: this.command.payload, key: this.command.key });
-    const text = error.status === 412 ? 'Somebody else has changed it meanwhile. Open it again to see the newest version.' : rest.join('; ') || complaint(error);
+    const rest = placeErrors(error, {
+      name: this.name,
+      cron: this.cron,
+      every_ms: this.every,
+      time_zone: this.zone,
+      jitter_ms: this.jitter,
+      start_at: this.start,
+      end_at: this.end,
+      type: this.command.type,
+      queue: this.command.queue,
+      payload: this.command.payload,
+      key: this.command.key,
+    });
+    const text =
+      error.status === 412
+        ? 'Somebody else has changed it meanwhile. Open it again to see the newest version.'
+        : rest.join('; ') || complaint(error);
     replace(this.problem, text);
     this.problem.hidden = false;
   }
@@ -144,8 +234,15 @@ class ScheduleForm {
 export async function openScheduleForm(page, name) {
   const open = (stored, text, tag) => {
     const form = new ScheduleForm(stored, text, tag);
-    page.show(el('header', { class: 'head' }, el('p', { class: 'crumbs' }, link('#/schedules', 'Schedules'), stored && ' / ', stored?.name),
-      el('h1', {}, stored ? `Edit ${stored.name}` : 'New schedule')), form.node);
+    page.show(
+      el(
+        'header',
+        { class: 'head' },
+        el('p', { class: 'crumbs' }, link('#/schedules', 'Schedules'), stored && ' / ', stored?.name),
+        el('h1', {}, stored ? `Edit ${stored.name}` : 'New schedule'),
+      ),
+      form.node,
+    );
     offer(form.zone.control, allZones());
     form.command.offer(page.signal);
   };
@@ -160,4 +257,3 @@ export async function openScheduleForm(page, name) {
   });
   return undefined;
 }
-

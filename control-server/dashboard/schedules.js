@@ -24,14 +24,28 @@ const columns = [
 export function openSchedules(page) {
   if (page.route.parameters.new !== undefined) return openScheduleForm(page, null);
   const table = new Table(columns, {
-    label: 'Schedules', key: (schedule) => schedule.name,
-    empty: nothing('No schedule yet. Make one with the button above, or:',
-      `curl -s ${location.origin}/v1/schedules -H 'Content-Type: application/json' \\\n     -d '{"name": "nightly", "cron": "30 2 * * *", "time_zone": "Europe/Berlin", "command": {"type": "builtin.noop"}}'`),
+    label: 'Schedules',
+    key: (schedule) => schedule.name,
+    empty: nothing(
+      'No schedule yet. Make one with the button above, or:',
+      `curl -s ${location.origin}/v1/schedules -H 'Content-Type: application/json' \\\n     -d '{"name": "nightly", "cron": "30 2 * * *", "time_zone": "Europe/Berlin", "command": {"type": "builtin.noop"}}'`,
+    ),
   });
-  const pager = new Pager('/v1/schedules', () => ({}), (items) => table.render(items));
-  page.show(el('header', { class: 'head' }, el('h1', {}, 'Schedules'), el('a', { class: 'button primary', href: '#/schedules?new' }, 'New schedule')),
-    el('section', { class: 'panel flush' }, table.node), pager.node);
+  const pager = new Pager(
+    '/v1/schedules',
+    () => ({}),
+    (items) => table.render(items),
+  );
+  page.show(
+    el(
+      'header',
+      { class: 'head' },
+      el('h1', {}, 'Schedules'),
+      el('a', { class: 'button primary', href: '#/schedules?new' }, 'New schedule'),
+    ),
+    el('section', { class: 'panel flush' }, table.node),
+    pager.node,
+  );
   pager.refresh = page.keep(4000, (signal) => pager.load(signal));
   return undefined;
 }
-

@@ -34,9 +34,18 @@ export class ShardStrip {
     const free = shards.filter((shard) => !shard.agent).length;
     const sorted = [...holders].sort(([a], [b]) => a.localeCompare(b));
     this.#draw(shards.slice(0, MOST_SQUARES));
-    this.squares.setAttribute('aria-label', `${shards.length} shards: ${sorted.map(([name, n]) => `${name} ${n}`).join(', ')}${free ? `, free ${free}` : ''}`);
-    replace(this.names, sorted.slice(0, MOST_NAMES).map(([name, n]) => el('li', {}, el('i', { class: `key hue-${hueOf(name)}` }), name, ' ', el('b', {}, n))),
-      sorted.length > MOST_NAMES && el('li', {}, `and ${sorted.length - MOST_NAMES} more`), free > 0 && el('li', {}, el('i', { class: 'key is-free' }), 'free ', el('b', {}, free)));
+    this.squares.setAttribute(
+      'aria-label',
+      `${shards.length} shards: ${sorted.map(([name, n]) => `${name} ${n}`).join(', ')}${free ? `, free ${free}` : ''}`,
+    );
+    replace(
+      this.names,
+      sorted
+        .slice(0, MOST_NAMES)
+        .map(([name, n]) => el('li', {}, el('i', { class: `key hue-${hueOf(name)}` }), name, ' ', el('b', {}, n))),
+      sorted.length > MOST_NAMES && el('li', {}, `and ${sorted.length - MOST_NAMES} more`),
+      free > 0 && el('li', {}, el('i', { class: 'key is-free' }), 'free ', el('b', {}, free)),
+    );
   }
 
   #draw(shards) {

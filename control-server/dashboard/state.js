@@ -16,9 +16,23 @@ const SHAPES = {
 
 // Words of agents, shards, workflows, operations and attempts, by the state they look like.
 const LIKE = {
-  live: 'succeeded', draining: 'expired', lost: 'dead', held: 'succeeded', moving: 'running', free: 'waiting',
-  failed: 'dead', timed_out: 'dead', handed_back: 'cancelled', done: 'succeeded', stopped: 'cancelled',
-  enabled: 'succeeded', paused: 'expired', open: 'succeeded', up: 'succeeded', down: 'dead', pinned: 'scheduled',
+  live: 'succeeded',
+  draining: 'expired',
+  lost: 'dead',
+  held: 'succeeded',
+  moving: 'running',
+  free: 'waiting',
+  failed: 'dead',
+  timed_out: 'dead',
+  handed_back: 'cancelled',
+  done: 'succeeded',
+  stopped: 'cancelled',
+  enabled: 'succeeded',
+  paused: 'expired',
+  open: 'succeeded',
+  up: 'succeeded',
+  down: 'dead',
+  pinned: 'scheduled',
 };
 
 export const STATES = Object.keys(SHAPES);
@@ -28,10 +42,18 @@ export const looksLike = (word) => LIKE[word] ?? (SHAPES[word] ? word : 'waiting
 
 export function stateShape(word, props = {}) {
   const [path, filled] = SHAPES[looksLike(word)];
-  return svg('svg', { viewBox: '0 0 16 16', width: 14, height: 14, 'aria-hidden': 'true', class: 'shape', ...props },
-    svg('path', { d: path, class: filled ? 'filled' : 'stroked' }));
+  return svg(
+    'svg',
+    { viewBox: '0 0 16 16', width: 14, height: 14, 'aria-hidden': 'true', class: 'shape', ...props },
+    svg('path', { d: path, class: filled ? 'filled' : 'stroked' }),
+  );
 }
 
 export function state(word, text = word.replaceAll('_', ' ')) {
-  return el('span', { class: `state is-${looksLike(word)}`, data: { state: word } }, stateShape(word), el('span', {}, text));
+  return el(
+    'span',
+    { class: `state is-${looksLike(word)}`, data: { state: word } },
+    stateShape(word),
+    el('span', {}, text),
+  );
 }

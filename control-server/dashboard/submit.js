@@ -19,21 +19,54 @@ function curlOf(body, many) {
 class Submit {
   constructor(page) {
     this.page = page;
-    this.form = new CommandForm({ type: page.route.parameters.type ?? 'builtin.echo', queue: page.route.parameters.queue });
+    this.form = new CommandForm({
+      type: page.route.parameters.type ?? 'builtin.echo',
+      queue: page.route.parameters.queue,
+    });
     this.delay = field('Delay', input({ value: '30s' }), '90s, 5 min, 2 h, 1 d.');
-    this.at = field('At', input({ type: 'datetime-local', step: 1, value: toInput(serverNow() + 3600000) }), 'In this browser’s time zone.');
-    this.when = radios('When', [['now', 'Now'], ['delay', 'After a delay'], ['at', 'At a time']], 'now', () => this.#drawWhen());
-    this.many = field('How many', input({ type: 'number', min: 1, max: MOST, value: '1' }), `The same, 1 to ${MOST}, stored all or none.`);
+    this.at = field(
+      'At',
+      input({ type: 'datetime-local', step: 1, value: toInput(serverNow() + 3600000) }),
+      'In this browser’s time zone.',
+    );
+    this.when = radios(
+      'When',
+      [
+        ['now', 'Now'],
+        ['delay', 'After a delay'],
+        ['at', 'At a time'],
+      ],
+      'now',
+      () => this.#drawWhen(),
+    );
+    this.many = field(
+      'How many',
+      input({ type: 'number', min: 1, max: MOST, value: '1' }),
+      `The same, 1 to ${MOST}, stored all or none.`,
+    );
     this.problem = el('div', { class: 'problem', role: 'alert', hidden: true });
     this.done = el('section', { class: 'panel done', role: 'status', hidden: true });
     this.curl = el('pre', { class: 'curl', tabindex: 0, 'aria-label': 'The same as a curl line' });
     this.go = el('button', { class: 'primary' }, 'Submit');
     this.key = freshKey();
-    this.node = el('form', { class: 'panel form', novalidate: true, on: {
-      submit: (event) => { event.preventDefault(); this.#submit(); },
-      input: () => this.#changed(),
-    } }, this.form.nodes, el('div', { class: 'grid' }, this.when, this.delay, this.at, this.many), this.problem,
-    el('div', { class: 'actions start' }, this.go));
+    this.node = el(
+      'form',
+      {
+        class: 'panel form',
+        novalidate: true,
+        on: {
+          submit: (event) => {
+            event.preventDefault();
+            this.#submit();
+          },
+          input: () => this.#changed(),
+        },
+      },
+      this.form.nodes,
+      el('div', { class: 'grid' }, this.when, this.delay, this.at, this.many),
+      this.problem,
+      el('div', { class: 'actions start' }, this.go),
+    );
     this.#drawWhen();
   }
 
@@ -50,15 +83,18 @@ class Submit {
   #texts() {
     const texts = this.form.members();
     if (this.when.value === 'delay') texts.delay_ms = JSON.stringify(parseSpan(this.delay.control.value));
-    if (this.when.value === 'at' && this.at.control.value) texts.due_at = JSON.stringify(fromInput(this.at.control.value));
+    if (this.when.value === 'at' && this.at.control.value)
+      texts.due_at = JSON.stringify(fromInput(this.at.control.value));
     return texts;
   }
 
   // The same key is sent until something is changed or it was taken: what is sent twice is stored once.
   #changed() {
     this.key = freshKey();
-    this.curl.textContent = this.#count > 1
-      ? curlOf(`{"commands":[${objectText(this.#texts())}, … ${this.#count} times]}`, true) : curlOf(objectText(this.#texts()), false);
+    this.curl.textContent =
+      this.#count > 1
+        ? curlOf(`{"commands":[${objectText(this.#texts())}, … ${this.#count} times]}`, true)
+        : curlOf(objectText(this.#texts()), false);
   }
 
   #check() {
@@ -82,7 +118,14 @@ class Submit {
       this.#show(this.#count > 1 ? await this.#sendMany() : [await this.#sendOne()]);
       this.key = freshKey();
     } catch (error) {
-      const boxes = { type: this.form.type, queue: this.form.queue, payload: this.form.payload, key: this.form.key, delay_ms: this.delay, due_at: this.at };
+      const boxes = {
+        type: this.form.type,
+        queue: this.form.queue,
+        payload: this.form.payload,
+        key: this.form.key,
+        delay_ms: this.delay,
+        due_at: this.at,
+      };
       const rest = placeErrors(error, boxes);
       replace(this.problem, rest.length > 0 ? rest.join('; ') : complaint(error));
       this.problem.hidden = false;
@@ -93,18 +136,30 @@ class Submit {
 
   async #sendOne() {
     const response = await request('POST', '/v1/commands', {
-      body: objectText(this.#texts()), headers: { 'Idempotency-Key': this.key } });
+      body: objectText(this.#texts()),
+      headers: { 'Idempotency-Key': this.key },
+    });
     return (await response.json()).id;
   }
 
   async #sendMany() {
-    const commands = Array.from({ length: this.#count }, (_, i) => objectText({ ...this.#texts(), idempotency_key: JSON.stringify(`${this.key}-${i}`) }));
+    const commands = Array.from({ length: this.#count }, (_, i) =>
+      objectText({ ...this.#texts(), idempotency_key: JSON.stringify(`${this.key}-${i}`) }),
+    );
     return (await post('/v1/commands/batch', `{"commands":[${commands.join(',')}]}`)).items.map((item) => item.id);
   }
 
   #show(ids) {
-    replace(this.done, el('h2', {}, ids.length === 1 ? 'Accepted, and on disk' : `${ids.length} accepted, and on disk`),
-      el('ul', { class: 'ids' }, ids.map((id) => el('li', {}, commandLink(id)))), ids.length > 1 && el('p', {}, link('#/commands', 'See them in the list')));
+    replace(
+      this.done,
+      el('h2', {}, ids.length === 1 ? 'Accepted, and on disk' : `${ids.length} accepted, and on disk`),
+      el(
+        'ul',
+        { class: 'ids' },
+        ids.map((id) => el('li', {}, commandLink(id))),
+      ),
+      ids.length > 1 && el('p', {}, link('#/commands', 'See them in the list')),
+    );
     this.done.hidden = false;
     this.done.scrollIntoView({ block: 'nearest' });
   }
@@ -112,8 +167,21 @@ class Submit {
 
 export function openSubmit(page) {
   const submit = new Submit(page);
-  page.show(el('header', { class: 'head' }, el('h1', {}, 'Submit a command')), submit.node, submit.done,
-    el('section', { class: 'panel' }, el('div', { class: 'panel-head' }, el('h2', {}, 'The same from a shell'),
-      button('Copy', () => copy(submit.curl.textContent, 'Line'), { class: 'small quiet' })), submit.curl));
+  page.show(
+    el('header', { class: 'head' }, el('h1', {}, 'Submit a command')),
+    submit.node,
+    submit.done,
+    el(
+      'section',
+      { class: 'panel' },
+      el(
+        'div',
+        { class: 'panel-head' },
+        el('h2', {}, 'The same from a shell'),
+        button('Copy', () => copy(submit.curl.textContent, 'Line'), { class: 'small quiet' }),
+      ),
+      submit.curl,
+    ),
+  );
   submit.form.offer(page.signal);
 }

@@ -12,7 +12,11 @@ export class Table {
     this.columns = columns;
     this.options = options;
     this.body = el('tbody');
-    this.all = el('input', { type: 'checkbox', 'aria-label': 'Select all on this page', on: { change: () => this.#selectAll() } });
+    this.all = el('input', {
+      type: 'checkbox',
+      'aria-label': 'Select all on this page',
+      on: { change: () => this.#selectAll() },
+    });
     const heads = columns.map((column) => el('th', { scope: 'col', class: column.class }, column.title));
     if (options.selectable) heads.unshift(el('th', { class: 'tick' }, this.all));
     this.table = el('table', { 'aria-label': options.label }, el('thead', {}, el('tr', {}, heads)), this.body);
@@ -61,8 +65,9 @@ export class Table {
   #draw(node, key, mark, item) {
     const row = node ?? el('tr', { data: { key } });
     const focused = row.contains(document.activeElement) ? document.activeElement.dataset.act : undefined;
-    const cells = this.columns.map((column) => el(
-      'td', { class: column.class, data: { label: column.title } }, column.cell(item)));
+    const cells = this.columns.map((column) =>
+      el('td', { class: column.class, data: { label: column.title } }, column.cell(item)),
+    );
     if (this.options.selectable) cells.unshift(el('td', { class: 'tick' }, this.#box(key)));
     replace(row, cells);
     if (focused) row.querySelector(`[data-act="${focused}"]`)?.focus();
@@ -70,7 +75,12 @@ export class Table {
   }
 
   #box(key) {
-    const box = el('input', { type: 'checkbox', checked: this.selected.has(key), 'aria-label': `Select ${key}`, data: { act: 'tick' } });
+    const box = el('input', {
+      type: 'checkbox',
+      checked: this.selected.has(key),
+      'aria-label': `Select ${key}`,
+      data: { act: 'tick' },
+    });
     box.addEventListener('change', () => {
       if (box.checked) this.selected.add(key);
       else this.selected.delete(key);

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { ask, batch, dialogOf, ended, eventually, fresh, get, on, reads, submit } from './lib/world.mjs';
 
 const rows = (page) => page.locator('main tbody tr').evaluateAll((all) => all.map((row) => row.dataset.key));
-const showsRows = (page, ids) => eventually(`${ids.length} rows`, async () => JSON.stringify(await rows(page)) === JSON.stringify(ids));
+const showsRows = (page, ids) =>
+  eventually(`${ids.length} rows`, async () => JSON.stringify(await rows(page)) === JSON.stringify(ids));
 const later = { delay_ms: 3600000 };
 
 test('the filter is the API’s, and the address keeps it', async () => {
@@ -32,7 +33,9 @@ test('the filter is the API’s, and the address keeps it', async () => {
 
 test('pages go by cursor, fifty at a time', async () => {
   const set = fresh('pages');
-  const ids = (await batch(Array.from({ length: 120 }, () => ({ type: 'builtin.noop', ...later, labels: { set } })))).reverse();
+  const ids = (
+    await batch(Array.from({ length: 120 }, () => ({ type: 'builtin.noop', ...later, labels: { set } })))
+  ).reverse();
   await on(`/commands?label.set=${set}`, async (page) => {
     await showsRows(page, ids.slice(0, 50));
     await page.getByRole('button', { name: 'Older' }).click();
@@ -67,7 +70,15 @@ test('one command is a timeline of its attempts, with payload, result and error 
   const done = await ended(failing.id);
   await on(`/commands/${failing.id}`, async (page) => {
     const timeline = page.locator('.timeline');
-    for (const text of ['Accepted', 'Attempt 1 failed', done.attempts[0].error, 'Attempt 2 started', `on ${done.attempts[1].executor}`, 'Attempt 2 succeeded']) await reads(timeline, text);
+    for (const text of [
+      'Accepted',
+      'Attempt 1 failed',
+      done.attempts[0].error,
+      'Attempt 2 started',
+      `on ${done.attempts[1].executor}`,
+      'Attempt 2 succeeded',
+    ])
+      await reads(timeline, text);
     assert.equal(await page.locator('.attempts rect').count(), 2);
     await reads(page.locator('h1'), 'succeeded');
   });
@@ -152,7 +163,9 @@ test('many are cancelled after a count and a yes, with progress', async () => {
 
 test('selected rows are acted on alone', async () => {
   const set = fresh('select');
-  const ids = (await batch(Array.from({ length: 3 }, () => ({ type: 'builtin.noop', ...later, labels: { set } })))).reverse();
+  const ids = (
+    await batch(Array.from({ length: 3 }, () => ({ type: 'builtin.noop', ...later, labels: { set } })))
+  ).reverse();
   await on(`/commands?label.set=${set}`, async (page) => {
     await showsRows(page, ids);
     for (const id of ids.slice(0, 2)) await page.getByLabel(`Select ${id}`).check();
@@ -161,7 +174,11 @@ test('selected rows are acted on alone', async () => {
     await dialogOf(page).getByRole('button', { name: 'Cancel them' }).click();
     await reads(dialogOf(page), '2 cancelled');
   });
-  assert.deepEqual(await Promise.all(ids.map(async (id) => (await get(`/v1/commands/${id}`)).state)), ['cancelled', 'cancelled', 'scheduled']);
+  assert.deepEqual(await Promise.all(ids.map(async (id) => (await get(`/v1/commands/${id}`)).state)), [
+    'cancelled',
+    'cancelled',
+    'scheduled',
+  ]);
 });
 
 test('from a thousand on the number has to be typed', async () => {

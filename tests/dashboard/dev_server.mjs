@@ -11,11 +11,14 @@ import { fileURLToPath } from 'node:url';
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), '../../control-server/dashboard');
 const types = {
-  '.html': 'text/html; charset=utf-8', '.css': 'text/css; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8', '.svg': 'image/svg+xml',
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
 };
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 async function serveFile(name, from, response) {
   const body = basename(name) === name ? await readFile(join(folder, name)).catch(() => null) : null;
@@ -23,8 +26,12 @@ async function serveFile(name, from, response) {
   const etag = `"${createHash('sha256').update(body).digest('hex').slice(0, 16)}"`;
   const seen = from.headers['if-none-match'] === etag;
   response.writeHead(seen ? 304 : 200, {
-    'Content-Type': types[extname(name)] ?? 'application/octet-stream', ETag: etag, 'Cache-Control': 'no-cache',
-    'Content-Security-Policy': policy, 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer',
+    'Content-Type': types[extname(name)] ?? 'application/octet-stream',
+    ETag: etag,
+    'Cache-Control': 'no-cache',
+    'Content-Security-Policy': policy,
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
   });
   response.end(seen ? undefined : body);
 }
@@ -47,7 +54,8 @@ const target = new URL(process.argv[2]);
 const server = createServer((from, response) => {
   const path = from.url.split('?')[0];
   if (path === '/') return serveFile('index.html', from, response);
-  if (path.startsWith('/dashboard/')) return serveFile(decodeURIComponent(path.slice('/dashboard/'.length)), from, response);
+  if (path.startsWith('/dashboard/'))
+    return serveFile(decodeURIComponent(path.slice('/dashboard/'.length)), from, response);
   passOn(target, from, response);
 });
 server.listen(Number(process.argv[3] ?? 0), '127.0.0.1', () => {

@@ -9,6 +9,8 @@ import { closeWorld, here, openWorld } from './lib/world.mjs';
 const wanted = process.argv.slice(2);
 before(openWorld);
 after(closeWorld);
-for (const name of readdirSync(here).filter((one) => one.endsWith('.test.mjs')).sort()) {
+for (const name of readdirSync(here)
+  .filter((one) => one.endsWith('.test.mjs'))
+  .sort()) {
   if (wanted.length === 0 || wanted.some((part) => name.includes(part))) await import(`./${name}`);
 }

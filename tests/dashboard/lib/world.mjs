@@ -24,7 +24,9 @@ class Stage {
 
   constructor() {
     this.child = spawn('python3', [join(here, 'stage.py')], { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.ended = new Promise((resolve) => { this.child.on('exit', resolve); });
+    this.ended = new Promise((resolve) => {
+      this.child.on('exit', resolve);
+    });
     createInterface({ input: this.child.stdout }).on('line', (line) => this.#waiting.shift()(JSON.parse(line)));
     this.ready = this.#answer();
   }
@@ -67,7 +69,10 @@ export async function openWorld() {
   const modules = process.env.DULY_NODE_MODULES ?? join(root, 'build/dashboard');
   const { chromium } = createRequire(join(modules, 'package.json'))('playwright-core');
   world.browser = await chromium.launch({
-    executablePath: process.env.DULY_CHROMIUM ?? '/usr/bin/chromium', chromiumSandbox: process.getuid() !== 0, args: ['--disable-gpu'] });
+    executablePath: process.env.DULY_CHROMIUM ?? '/usr/bin/chromium',
+    chromiumSandbox: process.getuid() !== 0,
+    args: ['--disable-gpu'],
+  });
 }
 
 export async function closeWorld() {
@@ -85,7 +90,9 @@ export function send(url, { method = 'GET', headers = {}, body } = {}) {
       const parts = [];
       answer.on('data', (part) => parts.push(part));
       answer.on('error', reject);
-      answer.on('end', () => resolve({ status: answer.statusCode, headers: answer.headers, text: Buffer.concat(parts).toString() }));
+      answer.on('end', () =>
+        resolve({ status: answer.statusCode, headers: answer.headers, text: Buffer.concat(parts).toString() }),
+      );
     });
     sent.on('error', reject);
     sent.end(body);
@@ -109,10 +116,11 @@ export const submit = (command) => ask('POST', '/v1/commands', { type: 'builtin.
 const ENDS = ['succeeded', 'delivered', 'dead', 'cancelled', 'expired'];
 
 // The command after its end.
-export const ended = (id) => eventually(`${id} has ended`, async () => {
-  const command = await get(`/v1/commands/${id}?wait_ms=10000`);
-  return ENDS.includes(command.state) && command;
-});
+export const ended = (id) =>
+  eventually(`${id} has ended`, async () => {
+    const command = await get(`/v1/commands/${id}?wait_ms=10000`);
+    return ENDS.includes(command.state) && command;
+  });
 
 export async function batch(commands) {
   return (await ask('POST', '/v1/commands/batch', { commands })).items.map((item) => item.id);
@@ -124,7 +132,9 @@ export async function eventually(what, check) {
     const value = await check();
     if (value) return value;
     assert.ok(Date.now() < deadline, `not in time: ${what}`);
-    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
   }
 }
 
@@ -151,11 +161,15 @@ export async function visit(hash, { allow = [], prepare = async () => {}, ...opt
   page.on('dialog', (dialog) => complaints.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
   page.on('console', (message) => {
     if (!['error', 'warning'].includes(message.type())) return;
-    const expected = message.text().startsWith('Failed to load resource') && [...usual, ...allow].some((one) => one.test(message.location().url));
+    const expected =
+      message.text().startsWith('Failed to load resource') &&
+      [...usual, ...allow].some((one) => one.test(message.location().url));
     if (!expected) complaints.push(`console: ${message.text()} ${message.location().url}`);
   });
   await page.addInitScript(() => {
-    addEventListener('securitypolicyviolation', (event) => console.error('policy:', event.violatedDirective, event.blockedURI, event.sourceFile));
+    addEventListener('securitypolicyviolation', (event) =>
+      console.error('policy:', event.violatedDirective, event.blockedURI, event.sourceFile),
+    );
   });
   await prepare(page);
   await page.goto(`${world.url}/#${hash}`, { timeout: patience * 2 });
@@ -172,8 +186,11 @@ export async function on(hash, body, options) {
   try {
     await body(page);
   } catch (error) {
-    if (process.env.DULY_SHOTS) await page.screenshot({ path: join(process.env.DULY_SHOTS, `${fresh('failed')}.png`) }).catch(() => {});
-    await page.leave().catch((also) => { error.message += `\n${also.message}`; });
+    if (process.env.DULY_SHOTS)
+      await page.screenshot({ path: join(process.env.DULY_SHOTS, `${fresh('failed')}.png`) }).catch(() => {});
+    await page.leave().catch((also) => {
+      error.message += `\n${also.message}`;
+    });
     throw error;
   }
   await page.leave();
