@@ -53,7 +53,7 @@ export const deadColumns = [
   idColumn,
   typeColumn,
   queueColumn,
-  { title: 'Why', class: 'grow', cell: why },
+  { title: 'Why', cell: why },
   marksColumn,
   attemptColumn,
   endedColumn,

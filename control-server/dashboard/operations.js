@@ -24,7 +24,7 @@ const columns = [
     class: 'narrow-cell',
     cell: (o) => el('a', { class: 'mono', href: href(['operations', o.id]), data: { act: 'open' } }, o.id),
   },
-  { title: 'What', cell: kindText },
+  { title: 'What', class: 'narrow-cell', cell: kindText },
   { title: 'Filter', class: 'grow', cell: (o) => filterText(o.filter) },
   { title: 'Matched', class: 'number', cell: (o) => count(o.matched) },
   { title: 'Changed', class: 'number', cell: (o) => count(o.changed) },
