@@ -13,7 +13,7 @@ Router make_router(Api& api) {
   std::vector<Route> all;
   for (auto* const part : {&submit_routes, &export_routes, &commands_routes, &bulk_routes, &executors_routes,
                            &queues_routes, &schedules_routes, &workflows_routes, &agents_routes,
-                           &clock_routes, &crash_routes, &events_routes, &operations_routes}) {
+                           &clock_routes, &crash_routes, &events_routes, &operations_routes, &dashboard_routes}) {
     auto routes = part(api);
     all.insert(all.end(), std::make_move_iterator(routes.begin()), std::make_move_iterator(routes.end()));
   }

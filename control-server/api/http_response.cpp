@@ -17,6 +17,11 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   out += "\r\n";
 }
 
+bool has_field(const HttpResponse& response, std::string_view name) {
+  return std::any_of(response.fields.begin(), response.fields.end(),
+                     [&](const auto& field) { return field.first == name; });
+}
+
 }  // namespace
 
 std::string_view reason_phrase(int status) {
@@ -25,6 +30,7 @@ std::string_view reason_phrase(int status) {
     case 201: return "Created";
     case 202: return "Accepted";
     case 204: return "No Content";
+    case 304: return "Not Modified";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
     case 403: return "Forbidden";
@@ -104,7 +110,8 @@ std::string serialize(const HttpResponse& response, const Framing& framing) {
   append_field(out, "Date", framing.date);
   append_field(out, "X-Request-Id", framing.request_id);
   append_field(out, "Content-Type", response.content_type);
-  out += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+  out += "X-Content-Type-Options: nosniff\r\n";
+  if (!has_field(response, "Cache-Control")) out += "Cache-Control: no-store\r\n";
   for (const auto& [name, value] : response.fields) append_field(out, name, value);
   if (!framing.keep_alive) {
     out += "Connection: close\r\n";
@@ -112,7 +119,10 @@ std::string serialize(const HttpResponse& response, const Framing& framing) {
     out += "Connection: keep-alive\r\n";
   }
   if (framing.endless) return out + "\r\n";
-  out.append("Content-Length: ").append(std::to_string(response.body.size())).append("\r\n\r\n");
+  // What a 304 would have as its length is that of the 200, which nobody has made.
+  if (response.status != 304)
+    out.append("Content-Length: ").append(std::to_string(response.body.size())).append("\r\n");
+  out += "\r\n";
   if (!framing.head_only) out += response.body;
   return out;
 }

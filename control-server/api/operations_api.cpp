@@ -14,26 +14,6 @@ namespace {
 
 constexpr Duration kStatsPatience = seconds{5};
 
-constexpr std::string_view kFrontPage =
-    "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Duly</title></head>\n<body>\n"
-    "<h1>Duly</h1>\n<p>Control server of the command scheduler, version " DULY_VERSION
-    ".</p>\n<ul>\n"
-    "<li><a href=\"/v1/stats\">Statistics</a></li>\n<li><a href=\"/v1/agents\">Agents</a></li>\n"
-    "<li><a href=\"/v1/shards\">Shards</a></li>\n<li><a href=\"/v1/queues\">Queues</a></li>\n"
-    "<li><a href=\"/v1/commands\">Commands</a></li>\n<li><a href=\"/metrics\">Metrics</a></li>\n"
-    "<li><a href=\"/openapi.yaml\">The API</a></li>\n</ul>\n</body>\n</html>\n";
-
-void front_page(Api&, ApiCall&& call) {
-  HttpResponse response;
-  response.content_type = "text/html; charset=utf-8";
-  response.body = kFrontPage;
-  response.fields.emplace_back(
-      "Content-Security-Policy",
-      "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-  response.fields.emplace_back("Referrer-Policy", "no-referrer");
-  call.respond(std::move(response));
-}
-
 void openapi(Api&, ApiCall&& call) {
   HttpResponse response;
   response.content_type = "application/yaml";
@@ -151,7 +131,6 @@ std::vector<Route> operations_routes(Api& api) {
       {"GET", "/readyz", Role::none, bind(&readyz), {"*"}},
       {"GET", "/metrics", Role::read, bind(&metrics), {"*"}},
       {"GET", "/openapi.yaml", Role::none, bind(&openapi), {"*"}},
-      {"GET", "/", Role::none, bind(&front_page), {"*"}},
       {"GET", "/v1/stats", Role::read, bind(&stats), {}},
       {"GET", "/v1/audit", Role::admin, bind(&audit), {"limit", "cursor"}},
   };

@@ -20,5 +20,6 @@ std::vector<Route> clock_routes(Api& api);
 std::vector<Route> crash_routes(Api& api);
 std::vector<Route> events_routes(Api& api);
 std::vector<Route> operations_routes(Api& api);
+std::vector<Route> dashboard_routes(Api& api);
 
 }  // namespace duly

@@ -1,0 +1,26 @@
+# Writes OUTPUT, a C++ file that holds the files of FOLDER: their names, types, tags and text.
+set(type_of_html "text/html; charset=utf-8")
+set(type_of_css "text/css; charset=utf-8")
+set(type_of_js "text/javascript; charset=utf-8")
+set(type_of_svg "image/svg+xml")
+set(delimiter "duly_file")
+
+file(GLOB names RELATIVE "${FOLDER}" "${FOLDER}/*.html" "${FOLDER}/*.css" "${FOLDER}/*.js" "${FOLDER}/*.svg")
+list(SORT names)
+set(entries "")
+foreach(name IN LISTS names)
+  string(REGEX REPLACE "^.*\\." "" ending "${name}")
+  file(READ "${FOLDER}/${name}" text)
+  string(FIND "${text}" ")${delimiter}\"" clash)
+  if(NOT clash EQUAL -1)
+    message(FATAL_ERROR "${name}: contains what ends its string")
+  endif()
+  file(SHA256 "${FOLDER}/${name}" tag)
+  string(SUBSTRING "${tag}" 0 16 tag)
+  string(APPEND entries "    {\"${name}\", \"${type_of_${ending}}\", \"\\\"${tag}\\\"\", R\"${delimiter}(")
+  string(APPEND entries "${text}")
+  string(APPEND entries ")${delimiter}\"},\n")
+endforeach()
+file(WRITE "${OUTPUT}" "#include \"control-server/api/dashboard.h\"\n\nnamespace duly {\n\n"
+  "std::span<const DashboardFile> dashboard_files() {\n  static constexpr DashboardFile kFiles[] = {\n"
+  "${entries}  };\n  return kFiles;\n}\n\n}  // namespace duly\n")

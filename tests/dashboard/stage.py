@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""The real world behind a browser test: RabbitMQ, a control server and agents, steered by lines of JSON.
+
+Each line on standard input is {"do": NAME, ...}, answered by one line: {"ok": VALUE} or {"error": TEXT}.  It ends, with
+all it started, when its input does.  DULY_BIN: the folder of the programs.  DULY_TEST_RABBIT_DIR and DULY_TEST_AMQP: a
+node that is there already (scripts/test starts one); without them a node is started here.
+"""
+import json
+import os
+import signal
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
+
+from lib.cluster import Cluster  # noqa: E402
+from lib.process import eventually  # noqa: E402
+from lib.rabbit import Node  # noqa: E402
+
+
+class Stage:
+    def __init__(self, node):
+        self.cluster = Cluster(node)
+
+    def start_server(self, *flags):
+        self.cluster.start_server(*flags)
+        return {"url": f"http://127.0.0.1:{self.cluster.http_port}"}
+
+    def start_agents(self, *names, concurrency=16, queues="default"):
+        self.cluster.start_agents(*names, concurrency=concurrency, queues=queues)
+
+    def kill_server(self):
+        self.cluster.server.kill()
+
+    def agent_running(self, name):
+        return self.cluster.agents[name].running()
+
+    def wait_for_end_of_agent(self, name):
+        eventually(f"{name} has ended", lambda: not self.cluster.agents[name].running())
+
+    def idle(self):
+        self.cluster.idle()
+
+    def close(self):
+        self.cluster.close()
+
+
+def answer(stage, line):
+    try:
+        order = json.loads(line)
+        action = getattr(stage, order.pop("do"))
+        return {"ok": action(*order.pop("args", []), **order)}
+    except Exception as error:  # pylint: disable=broad-except; whatever it is, the test that asked shall say it
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    own = None
+    if not os.environ.get("DULY_TEST_RABBIT_DIR"):
+        own = Node.start_new()
+        os.environ["DULY_TEST_RABBIT_DIR"] = own.folder
+    stage = None
+    try:
+        shared = Node.shared()
+        os.environ.setdefault("DULY_TEST_AMQP", shared.output("url", shared.folder))
+        stage = Stage(None)
+        print(json.dumps({"ok": "ready"}), flush=True)
+        for line in sys.stdin:
+            print(json.dumps(answer(stage, line)), flush=True)
+    finally:
+        if stage is not None:
+            stage.close()
+        if own is not None:
+            own.close()
+
+
+if __name__ == "__main__":
+    main()
