@@ -4,7 +4,7 @@ import { connection } from './connection.js';
 import { button, el, replace, svg } from './el.js';
 import { short, span, tickTimes } from './format.js';
 import { history as samples } from './history.js';
-import { currentKey, forgetKey } from './key.js';
+import { currentKey, forgetKey, keyGiven } from './key.js';
 import { live } from './live.js';
 import { Page } from './page.js';
 import { currentRoute, go, placeOf } from './route.js';
@@ -274,7 +274,12 @@ async function start() {
   }, 1000);
   await readRoutes();
   drawNavigation();
-  if (currentKey()) byId('theme').before(button('Forget key', forgetKey, { class: 'quiet' }));
+  const forget = button('Forget key', forgetKey, { class: 'quiet' });
+  forget.hidden = currentKey() === '';
+  keyGiven.addEventListener('given', () => {
+    forget.hidden = false;
+  });
+  byId('theme').before(forget);
   addEventListener('hashchange', openView);
   live.start(!routes || routes.has('/v1/events'));
   openView();

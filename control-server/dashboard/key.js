@@ -3,6 +3,7 @@ import { button, el } from './el.js';
 import { field } from './field.js';
 
 const STORED = 'duly-api-key';
+export const keyGiven = new EventTarget(); // 'given' when there is one that was not there before
 let asking = null;
 let declined = false;
 
@@ -21,6 +22,7 @@ export function askForKey(reason) {
     asking = null;
     if (key === null) declined = true;
     else sessionStorage.setItem(STORED, key);
+    if (key !== null) keyGiven.dispatchEvent(new Event('given'));
     return key !== null;
   });
   return asking;

@@ -1,7 +1,7 @@
 // The frame around the views: how it is served, navigation, keys, themes, widths, lost connections, API keys, events.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dialogOf, ended, eventually, fresh, get, on, reads, send, submit, world } from './lib/world.mjs';
+import { ask, dialogOf, ended, eventually, fresh, get, on, reads, send, submit, world } from './lib/world.mjs';
 
 const VIEWS = [
   ['Overview', ''],
@@ -230,46 +230,63 @@ test('a lost connection is told, and it comes back by itself', () =>
     { allow: [/./] },
   ));
 
-const locked = (key) => async (page) => {
-  await page.route('**/v1/**', (route) =>
-    route.request().headers().authorization === `Bearer ${key}`
-      ? route.continue()
-      : route.fulfill({
-          status: 401,
-          contentType: 'application/problem+json',
-          body: JSON.stringify({ title: 'Unauthorized', status: 401, detail: 'an API key is needed' }),
-        }),
-  );
+// The id of a command for later, submitted to `locked` with one of its keys.
+const submitLocked = async (locked, key) => {
+  const body = JSON.stringify({ type: 'builtin.noop', delay_ms: 3600000 });
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length, Authorization: `Bearer ${key}` };
+  const answer = await send(`${locked.url}/v1/commands`, { method: 'POST', headers, body });
+  assert.equal(answer.status, 201, answer.text);
+  return JSON.parse(answer.text).id;
 };
 
-test('a server that wants a key is given one, for this tab only', () =>
-  on(
+test('a server that wants a key is given one, for this tab only', async () => {
+  const locked = await world.stage.order('start_locked_server', [], { chief: 'admin', guest: 'read' });
+  const id = await submitLocked(locked, locked.chief);
+  const enter = async (page, key) => {
+    await dialogOf(page).waitFor();
+    assert.equal(await page.locator('dialog').count(), 1, 'one question for all that were refused');
+    await page.getByRole('textbox', { name: 'API key' }).fill(key);
+    await page.keyboard.press('Enter');
+    await reads(page.locator('main'), id);
+  };
+  await on(
     '/commands',
     async (page) => {
-      const { id } = await submit({ delay_ms: 3600000 });
-      await dialogOf(page).waitFor();
-      assert.equal(await page.locator('dialog').count(), 1, 'one question for all that were refused');
-      await page.getByRole('textbox', { name: 'API key' }).fill('secret-1');
-      await page.keyboard.press('Enter');
-      await reads(page.locator('main'), id);
-      assert.equal(await page.evaluate(() => sessionStorage.getItem('duly-api-key')), 'secret-1');
-      assert.equal(
-        await page.evaluate(
-          () => JSON.stringify(localStorage).includes('secret-1') || document.cookie.includes('secret-1'),
-        ),
-        false,
-      );
+      await enter(page, locked.chief);
+      assert.equal(await page.evaluate(() => sessionStorage.getItem('duly-api-key')), locked.chief);
+      const kept = await page.evaluate(() => JSON.stringify(localStorage) + document.cookie);
+      assert.equal(kept.includes(locked.chief), false);
+      await page.getByRole('button', { name: 'Forget key' }).waitFor();
       await page.reload();
       await reads(page.locator('main'), id);
+      await page.locator('#pulse.is-events').waitFor();
       await page.getByRole('button', { name: 'Forget key' }).click();
-      await dialogOf(page).waitFor();
-      await page.getByRole('button', { name: 'Not now' }).click();
+      await enter(page, locked.guest);
+      await page.goto(`${locked.url}/#/commands/${id}`);
+      await page.getByRole('button', { name: 'Cancel…' }).click();
+      await dialogOf(page).getByRole('button', { name: 'Cancel it' }).click();
+      await reads(dialogOf(page), 'this needs the role operator, and the key guest has read');
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'Forget key' }).click();
+      await dialogOf(page).getByRole('button', { name: 'Not now' }).click();
       await reads(page.locator('main'), 'This server wants an API key');
     },
-    { allow: [/\/v1\//], prepare: locked('secret-1') },
-  ));
+    { allow: [/\/v1\//], url: locked.url },
+  );
+});
 
-test('events are listened to, taken up where they ended, and change what is shown', async () => {
+test('what happens is shown by events, as it happens', async () => {
+  const set = fresh('told');
+  await on(`/commands?label.set=${set}`, async (page) => {
+    await page.locator('#pulse.is-events').waitFor();
+    const { id } = await submit({ labels: { set }, delay_ms: 3600000 });
+    await reads(page.locator('table'), id);
+    await ask('POST', `/v1/commands/${id}/cancel`);
+    await reads(page.locator('table'), 'cancelled');
+  });
+});
+
+test('a stream of events that ends is taken up where it ended', async () => {
   const seen = [];
   let listed = 0;
   await on(
@@ -282,14 +299,6 @@ test('events are listened to, taken up where they ended, and change what is show
     },
     {
       prepare: async (page) => {
-        await page.route('**/openapi.yaml', async (route) => {
-          const answer = await route.fetch();
-          const text = await answer.text();
-          await route.fulfill({
-            response: answer,
-            body: text.includes('\n  /v1/events:\n') ? text : `${text}\n  /v1/events:\n`,
-          });
-        });
         await page.route('**/v1/commands?*', (route) => {
           listed += 1;
           return route.continue();

@@ -15,13 +15,15 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 
 from lib.cluster import Cluster  # noqa: E402
-from lib.process import eventually  # noqa: E402
+from lib.process import eventually, run_once  # noqa: E402
 from lib.rabbit import Node  # noqa: E402
 
 
 class Stage:
     def __init__(self, node):
+        self.node = node
         self.cluster = Cluster(node)
+        self.locked = None
 
     def start_server(self, *flags):
         self.cluster.start_server(*flags)
@@ -29,6 +31,18 @@ class Stage:
 
     def start_agents(self, *names, concurrency=16, queues="default"):
         self.cluster.start_agents(*names, concurrency=concurrency, queues=queues)
+
+    def start_locked_server(self, **roles):
+        """A second server, which wants a key: {"url": ..., NAME: KEY} for each NAME=ROLE."""
+        self.locked = Cluster(self.node)
+        keys, file = {}, os.path.join(self.locked.folder, "keys")
+        with open(file, "w", encoding="ascii") as lines:
+            for name, role in roles.items():
+                told = dict(line.split(": ", 1) for line in run_once("duly-server", "keys", "new", name, role).stdout.splitlines())
+                keys[name] = told["key"].strip()
+                lines.write(told["line"].strip() + "\n")
+        self.locked.start_server("--api-keys", file)
+        return {"url": f"http://127.0.0.1:{self.locked.http_port}", **keys}
 
     def kill_server(self):
         self.cluster.server.kill()
@@ -44,6 +58,8 @@ class Stage:
 
     def close(self):
         self.cluster.close()
+        if self.locked is not None:
+            self.locked.close()
 
 
 def answer(stage, line):

@@ -151,8 +151,8 @@ export const fresh = (prefix) => {
 const usual = [/simulate-crash/];
 
 // A page at '#' + hash.  Whatever it complains of (console, policy, exceptions) fails the test at leave(); `allow` names
-// addresses that may answer with an error because the test wants them to.
-export async function visit(hash, { allow = [], prepare = async () => {}, ...options } = {}) {
+// addresses that may answer with an error because the test wants them to; `url` is another server than the usual.
+export async function visit(hash, { allow = [], prepare = async () => {}, url = world.url, ...options } = {}) {
   const context = await world.browser.newContext({ viewport: { width: 1360, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(patience);
@@ -172,7 +172,7 @@ export async function visit(hash, { allow = [], prepare = async () => {}, ...opt
     );
   });
   await prepare(page);
-  await page.goto(`${world.url}/#${hash}`, { timeout: patience * 2 });
+  await page.goto(`${url}/#${hash}`, { timeout: patience * 2 });
   page.leave = async () => {
     await context.close();
     assert.deepEqual(complaints, []);
