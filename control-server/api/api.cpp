@@ -11,9 +11,10 @@ namespace duly {
 
 Router make_router(Api& api) {
   std::vector<Route> all;
-  for (auto* const part : {&submit_routes, &export_routes, &commands_routes, &bulk_routes, &executors_routes,
-                           &queues_routes, &schedules_routes, &workflows_routes, &agents_routes,
-                           &clock_routes, &crash_routes, &events_routes, &operations_routes, &dashboard_routes}) {
+  for (auto* const part :
+       {&submit_routes, &export_routes, &commands_routes, &bulk_routes, &executors_routes, &queues_routes,
+        &schedules_routes, &workflows_routes, &agents_routes, &clock_routes, &crash_routes, &events_routes,
+        &operations_routes, &dashboard_routes}) {
     auto routes = part(api);
     all.insert(all.end(), std::make_move_iterator(routes.begin()), std::make_move_iterator(routes.end()));
   }

@@ -48,7 +48,8 @@ void run(Input input) {
   if (spec.delay_ms) spec.due_at_ms = testing::ManualLoop::kStartMs + *spec.delay_ms;
   spec.delay_ms.reset();
   // The engine refuses what can never start; until then it is nothing that could be shown.
-  if (spec.expires_at_ms && *spec.expires_at_ms <= spec.due_at_ms.value_or(testing::ManualLoop::kStartMs)) return;
+  if (spec.expires_at_ms && *spec.expires_at_ms <= spec.due_at_ms.value_or(testing::ManualLoop::kStartMs))
+    return;
   const auto again = submitted(ask("POST", "/v1/commands", shown(spec)));
   FUZZ_CHECK(again.has_value());
   FUZZ_CHECK(same(again->front().spec, spec));
