@@ -185,6 +185,7 @@ class AgentTokens(TestCase):
         self.cluster.start_server("--agent-token-file", tokens)
         self.cluster.start_agent("a-1", "--agent-token-file", tokens)
         self.wait("it is let in", lambda: self.live("a-1"))
+        self.cluster.server.kill()
         os.chmod(tokens, 0o644)
         for program_name, flags in (("duly-server", self.cluster.server_arguments()), ("duly-agent", [])):
             done = run_once(program_name, *flags, "--agent-token-file", tokens)
