@@ -15,6 +15,7 @@ namespace duly {
 
 class Doorkeeper;
 class EventHub;
+class StatsHistory;
 class VirtualClock;
 
 // Everything runs on the thread of `loop`, the reader's too.  Empty functions mean "nothing to do" (or
@@ -30,6 +31,7 @@ struct Api {
   VirtualClock* clock = nullptr;     // null = the server runs on the machine's clock
   EventHub* events = nullptr;        // null = nobody can listen
   Doorkeeper* doorkeeper = nullptr;  // null = everybody may do everything
+  const StatsHistory* history = nullptr;  // null = none is kept
 };
 
 // `api` must outlive the router.

@@ -7,6 +7,7 @@
 #include "control-server/api/metrics_text.h"
 #include "control-server/api/openapi_text.h"
 #include "control-server/api/routes.h"
+#include "control-server/api/stats_history.h"
 #include "control-server/api/stats_json.h"
 
 namespace duly {
@@ -43,6 +44,11 @@ void with_stats(Api& api, const Respond& respond, const Show& show) {
 
 void stats(Api& api, ApiCall&& call) {
   with_stats(api, call.respond, [](const StatsSnapshot& s) { return json_response(200, stats_json(s)); });
+}
+
+void stats_history(Api& api, ApiCall&& call) {
+  call.respond(
+      json_response(200, api.history == nullptr ? R"({"every_ms":0,"samples":[]})" : api.history->json()));
 }
 
 void metrics(Api& api, ApiCall&& call) {
@@ -132,6 +138,7 @@ std::vector<Route> operations_routes(Api& api) {
       {"GET", "/metrics", Role::read, bind(&metrics), {"*"}},
       {"GET", "/openapi.yaml", Role::none, bind(&openapi), {"*"}},
       {"GET", "/v1/stats", Role::read, bind(&stats), {}},
+      {"GET", "/v1/stats/history", Role::read, bind(&stats_history), {}},
       {"GET", "/v1/audit", Role::admin, bind(&audit), {"limit", "cursor"}},
   };
 }

@@ -95,7 +95,9 @@ void Server::make_api() {
   events_ = std::make_unique<EventHub>(loop_, random_hex(),
                                        [this](CommandId id) { return reader_->workflow_of(id); });
   events_->learn(store_->names());
+  history_ = std::make_unique<StatsHistory>(loop_, *desk_);
   api_ = std::make_unique<Api>(Api{*desk_, *reader_, loop_});
+  api_->history = history_.get();
   api_->fault_injection = config_.fault_injection;
   if (config_.fault_injection) api_->before_reply = [this] { crash_->pass("api.before-reply"); };
   api_->strike_server = [this](const Strike& s) { strike(s); };
@@ -139,6 +141,7 @@ Status Server::listen() {
   listener_ = std::move(*listener);
   config_.link.port = listener_->port();
   engine_loop_.post([this] { host_->start(); });
+  history_->start();
   engine_thread_ = std::thread([this] { engine_loop_.run(); });
   log(LogLevel::info, "server", "ready",
       {{"http", format_host_port({config_.http.host, http_->port()})},

@@ -18,6 +18,7 @@
 #include "control-server/api/doorkeeper.h"
 #include "control-server/api/event_hub.h"
 #include "control-server/api/http_server.h"
+#include "control-server/api/stats_history.h"
 #include "control-server/app/data_folder.h"
 #include "control-server/app/disk_guard.h"
 #include "control-server/core/engine_host.h"
@@ -88,6 +89,7 @@ class Server {
   std::unique_ptr<AsioListener> listener_;
   std::unique_ptr<RabbitBroker> broker_;
   Doorkeeper doorkeeper_;
+  std::unique_ptr<StatsHistory> history_;
   std::unique_ptr<EventHub> events_;  // outlives the connections of http_
   std::unique_ptr<Api> api_;
   std::unique_ptr<Router> router_;

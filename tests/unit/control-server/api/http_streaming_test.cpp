@@ -1,6 +1,7 @@
 // Answers without an end, over real sockets.
 #include <atomic>
 #include <future>
+#include <thread>
 
 #include "tests/unit/control-server/api/raw_client.h"
 
@@ -40,11 +41,19 @@ struct StreamWorld {
     });
     done.get_future().wait();
   }
+  // A stream takes the next piece when the one before has left it; the head is the first.
   void send(const std::string& piece) {
+    ++pieces_;
+    const MonoTime until = machine_now() + seconds{5};
+    while (streamer.sent < pieces_ && machine_now() < until) std::this_thread::sleep_for(milliseconds{1});
+    REQUIRE(streamer.sent >= pieces_);
     run([&] { streamer.stream->send(piece); });
   }
   Streamer streamer;
   Edge edge;
+
+ private:
+  int pieces_ = 0;
 };
 
 constexpr std::string_view kStreamRequest = "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n";
