@@ -73,9 +73,7 @@ Status RabbitConsumer::prepare(RabbitConnection& connection) {
 }
 
 Result<MonoTime> RabbitConsumer::turn(RabbitConnection& connection) {
-  for (const Request& request : take_requests()) {
-    if (auto status = perform(connection, request); !status) return status.error();
-  }
+  if (auto status = perform_all(connection); !status) return status.error();
   auto status = read_all(connection);
   flush();
   if (status) status = look(connection);
@@ -160,6 +158,43 @@ Status RabbitConsumer::on_whole_message(RabbitConnection& connection) {
   message->routing_key = std::move(incoming_.message.routing_key);
   incoming_.message = *std::move(message);
   deliveries_.push_back(std::move(incoming_));
+  return ok_status();
+}
+
+// In the order in which they were asked; acknowledgements that follow each other go together.
+Status RabbitConsumer::perform_all(RabbitConnection& connection) {
+  std::set<std::uint64_t> acks;
+  for (const Request& request : take_requests()) {
+    const auto* one = std::get_if<SettleOne>(&request);
+    if (one != nullptr && one->how == Settle::ack) {
+      if (one->generation == generation_) acks.insert(one->tag);
+      continue;
+    }
+    if (auto status = acknowledge(connection, std::exchange(acks, {})); !status) return status;
+    if (auto status = perform(connection, request); !status) return status;
+  }
+  return acknowledge(connection, std::move(acks));
+}
+
+// All before the first that is still worked on in one frame: a frame for each is a system call for each.
+Status RabbitConsumer::acknowledge(RabbitConnection& connection, std::set<std::uint64_t> acks) {
+  auto first_kept = unsettled_.begin();
+  std::uint64_t covered = 0;
+  for (auto ack = acks.begin(); ack != acks.end() && first_kept != unsettled_.end(); ++ack) {
+    if (*ack < *first_kept) continue;  // settled before
+    if (*ack > *first_kept) break;
+    covered = *ack;
+    ++first_kept;
+  }
+  if (covered != 0) {
+    unsettled_.erase(unsettled_.begin(), first_kept);
+    const auto call = connection.watched();
+    const int status = amqp_basic_ack(connection.state(), kConsumeChannel, covered, /*multiple=*/1);
+    if (auto sent = connection.sent(status, "settle"); !sent) return sent;
+  }
+  for (const std::uint64_t tag : acks) {
+    if (auto status = send_settle(connection, tag, Settle::ack); !status) return status;
+  }
   return ok_status();
 }
 

@@ -68,6 +68,8 @@ class RabbitConsumer {
   Status on_frame(RabbitConnection& connection, const amqp_frame_t& frame);
   Status on_method(RabbitConnection& connection, const amqp_method_t& method);
   Status on_whole_message(RabbitConnection& connection);
+  Status perform_all(RabbitConnection& connection) DULY_EXCLUDES(mutex_);
+  Status acknowledge(RabbitConnection& connection, std::set<std::uint64_t> acks);
   Status perform(RabbitConnection& connection, const Request& request);
   Status begin_consumer(RabbitConnection& connection, const std::string& queue, int prefetch);
   Status end_consumer(RabbitConnection& connection, const std::string& queue);

@@ -310,13 +310,13 @@ class Engine {
   // ---- views (engine_view.cpp)
   [[nodiscard]] std::string agents_json() const;
   [[nodiscard]] std::optional<std::string> agent_json(const std::string& name) const;
-  [[nodiscard]] std::string shards_json() const;
+  [[nodiscard]] std::string shards_json();
   [[nodiscard]] std::string queues_json();
   [[nodiscard]] std::optional<std::string> queue_json(const std::string& name);
   [[nodiscard]] std::optional<std::string> explain_json(CommandId id);
   void explain_scheduled(const StateRow& row, Json& reasons);
   void explain_waiting(const StateRow& row, Json& reasons);
-  [[nodiscard]] StatsSnapshot snapshot() const;
+  [[nodiscard]] StatsSnapshot snapshot();
 
   void answer(ReplyTo reply, JsonBody body);
   void answer(ReplyTo reply, Problem problem);

@@ -41,7 +41,7 @@ struct StatsSnapshot {
   double accepted_per_s = 0, started_per_s = 0, ended_per_s = 0;
   Histogram lateness;            // start of the handler's permit after due, of attempts due since the start
   Histogram recent_lateness;     // the same over the last minute
-  std::int64_t backlog_due = 0;  // scheduled, due and in the window, not handed out
+  std::int64_t backlog_due = 0;  // in the window and to be handed out now, what is published anew too
   std::int64_t oldest_due_age_ms = 0;  // of the window
   std::int64_t window_commands = 0;    // held in memory
   int agents_live = 0, agents_draining = 0;
