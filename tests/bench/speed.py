@@ -9,9 +9,11 @@ the medians.  An aim that is missed is shown as missed.  Nothing here is asserte
 measured at all.
 """
 import argparse
+import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,10 +44,12 @@ def attempt(name, measure, problems):
     begun = time.monotonic()
     try:
         figures = measure()
-    except (AssertionError, RuntimeError, OSError, KeyError, ValueError, subprocess.SubprocessError) as problem:
+    except (AssertionError, RuntimeError, OSError, KeyError, ValueError, subprocess.SubprocessError,
+            http.client.HTTPException) as problem:
         problems.append(f"{name}: {problem}")
         say(f"  {name}: could not be measured: {problem}")
         return {}
+    figures = {key: value for key, value in figures.items() if value == value}  # a quantile of nothing is not a number
     shown = {key: round(value, 3) for key, value in figures.items() if isinstance(value, (int, float))}
     say(f"  {name} ({time.monotonic() - begun:.0f} s): {shown}")
     return figures
@@ -88,6 +92,7 @@ def read_options():
 
 def main():
     options = read_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the broker is stopped then, too
     load_before = os.getloadavg()[0]
     problems, folder = [], tempfile.mkdtemp(prefix="duly-speed-")
     node = Node.start_new()

@@ -5,7 +5,7 @@ from measures import svg
 
 
 def ratios(rows):
-    have = [(row.figure.replace("`", "").split(":")[0], row.share, row.wanted) for row in rows if row.share is not None]
+    have = [(row.figure.replace("`POST /v1/commands`", "POST").split(":")[0], row.share, row.wanted) for row in rows if row.share is not None]
     return svg.bars("Duly beside the limits measured in the same run (mark: the aim)", have) if have else None
 
 

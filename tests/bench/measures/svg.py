@@ -3,7 +3,7 @@ import html
 import math
 
 COLOURS = ["#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#475569"]
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 720, 76, 20, 44, 52
+WIDTH, LEFT, RIGHT, BOTTOM, LEGEND = 720, 76, 20, 52, 18
 STYLE = ("<style>text{font:12px system-ui,sans-serif;fill:#334155}.title{font-size:15px;font-weight:600}"
          ".grid{stroke:#e2e8f0}.axis{stroke:#94a3b8}</style>")
 
@@ -66,31 +66,32 @@ class Quantiles:
 def panel(title, x_label, y_label, series, x_axis, y_axis, top=0, height=340):
     """The parts of one plot; `series` is [(name, [(x, y), …])]."""
     xs, ys = x_axis([x for _, line in series for x, _ in line]), y_axis([y for _, line in series for _, y in line])
-    inner_w, inner_h = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
+    first = top + 44 + LEGEND * len(series)  # below the title and the names: no line runs through them
+    base = top + height - BOTTOM
+    inner_w, inner_h = WIDTH - LEFT - RIGHT, base - first
 
     def at(x, y):
-        return LEFT + xs.place(x) * inner_w, top + TOP + (1 - ys.place(y)) * inner_h
+        return LEFT + xs.place(x) * inner_w, first + (1 - ys.place(y)) * inner_h
 
     parts = [text(LEFT, top + 24, title, "start", ' class="title"')]
-    base = top + TOP + inner_h
     for value, label in ys.ticks:
-        y = top + TOP + (1 - ys.place(value)) * inner_h
+        y = first + (1 - ys.place(value)) * inner_h
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(text(LEFT - 8, y + 4, label, "end"))
     for value, label in xs.ticks:
         x = LEFT + xs.place(value) * inner_w
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top + TOP}" y2="{base}"/>')
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{first}" y2="{base}"/>')
         parts.append(text(x, base + 18, label))
-    parts.append(f'<path class="axis" fill="none" d="M{LEFT} {top + TOP}V{base}H{WIDTH - RIGHT}"/>')
+    parts.append(f'<path class="axis" fill="none" d="M{LEFT} {first}V{base}H{WIDTH - RIGHT}"/>')
     parts.append(text(LEFT + inner_w / 2, base + 38, x_label))
-    parts.append(text(0, 0, y_label, "middle", f' transform="translate(18 {top + TOP + inner_h / 2:.0f}) rotate(-90)"'))
+    parts.append(text(0, 0, y_label, "middle", f' transform="translate(18 {first + inner_h / 2:.0f}) rotate(-90)"'))
     for number, (name, line) in enumerate(series):
         colour = COLOURS[number % len(COLOURS)]
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in line))
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{points}"/>')
         parts += [f'<circle cx="{at(*point)[0]:.1f}" cy="{at(*point)[1]:.1f}" r="2.5" fill="{colour}"/>' for point in line]
-        parts.append(f'<rect x="{LEFT + 12}" y="{top + TOP + 8 + 18 * number}" width="12" height="4" fill="{colour}"/>')
-        parts.append(text(LEFT + 30, top + TOP + 14 + 18 * number, name, "start"))
+        parts.append(f'<rect x="{LEFT}" y="{top + 38 + LEGEND * number}" width="12" height="4" fill="{colour}"/>')
+        parts.append(text(LEFT + 18, top + 44 + LEGEND * number, name, "start"))
     return parts
 
 

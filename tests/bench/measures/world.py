@@ -21,7 +21,7 @@ LONGEST_S = 600  # that any one thing may take before the measurement is given u
 
 @dataclasses.dataclass
 class Sizes:
-    """How much is measured; the counts of issue, tables and README are these."""
+    """How much is measured: as much as the aims speak of, but for the backlog (--stored)."""
     rounds: int = 3
     limit_seconds: float = 2
     limit_count: int = 100_000
