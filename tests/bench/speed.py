@@ -109,6 +109,8 @@ def main():
     settings = {**vars(options.sizes), "quick": options.quick, "lease_ttl_ms": TTL_MS, "shards": SHARDS, "payload_bytes": 256,
                 "synchronous": "FULL", "queue_type": "quorum"}
     print(json.dumps(about) + "\n" + json.dumps(settings) + "\n\n" + table.limits(figures) + "\n\n" + table.markdown(rows))
+    if options.quick:
+        print("\n--quick: too few of everything for figures; this says that it runs.")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as out:
             json.dump({"machine": about, "settings": settings, "medians": figures, "rounds": rounds, "problems": problems,

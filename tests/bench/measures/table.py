@@ -94,14 +94,15 @@ def rates(f):
 
 def moments(f):
     syncs = f.get("publish_single_p50_ms", MISSING) + 3 * f.get("fdatasync_4k_p50_ms", MISSING)
-    rate = f"{f.get('latency_offered_per_s', 0):,.0f}/s offered"
+    offered = f.get("latency_offered_per_s", 0)
+    rate, of_rate = f"{offered:,.0f}/s offered", (offered, 2000)
     herd, of_herd = f"{f.get('herd', 0):,.0f} due at one instant", (f.get("herd", 0), 60_000)
     floor = f.get("lost_floor_s", 6)
     return [
         at_most(f, f"answered 201 → handler starts, {rate}, p50 / p99", ["latency_accepted_p50_ms", "latency_accepted_p99_ms"],
-                [1.0, 3], "ms"),
+                [1.0, 3], "ms", of=of_rate),
         at_most(f, f"due to be sent → handler starts, {rate}, p50 / p99 (limit: a confirmed publish + 3 syncs, p50)",
-                ["latency_sent_p50_ms", "latency_sent_p99_ms"], [1.0, 3], "ms", syncs),
+                ["latency_sent_p50_ms", "latency_sent_p99_ms"], [1.0, 3], "ms", syncs, of_rate),
         plain(f, "due to be sent → answered 201 meanwhile, p50 / p99", ["latency_accept_p50_ms", "latency_accept_p99_ms"],
               "ms"),
         at_most(f, f"lost executor, {f.get('lost_running', 0):.0f} running: kill -9 → all have ended (limit: the waves left)",
