@@ -35,7 +35,7 @@ MAY_SEE = {
 # Third-party headers: the beginning of the include -> where it may stand.
 LIBRARIES = [
     (("sqlite3", "SQLiteCpp/"), ["control-server/store", "tests"]),
-    (("amqp.h", "amqp_", "rabbitmq-c/"), ["common/amqp"]),
+    (("amqp.h", "amqp_", "rabbitmq-c/"), ["common/amqp", "tests/bench/limits"]),
     (("boost/beast",), ["control-server/api/http_", "tests"]),
     (("boost/asio",), ["common/runtime", "common/link", "common/app", "control-server/api", "control-server/app",
                        "control-server/link", "agent/app", "tests"]),
