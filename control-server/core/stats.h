@@ -8,26 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "common/base/histogram.h"
 #include "common/model/state_table.h"
 
 namespace duly {
-
-// Counts per bucket of a latency histogram; the bounds are upper limits in microseconds, the last bucket is
-// open.
-struct Histogram {
-  static constexpr std::array<std::int64_t, 16> kBoundsUs = {
-      100,    250,     500,     1'000,   2'500,     5'000,     10'000,     25'000,
-      50'000, 100'000, 250'000, 500'000, 1'000'000, 5'000'000, 30'000'000, 300'000'000};
-  std::array<std::uint64_t, 17> counts{};
-  std::uint64_t total = 0;
-  std::int64_t sum_us = 0;
-
-  void add(std::int64_t us);
-  void add(const Histogram& other);
-  // The upper bound, in microseconds, of the bucket that holds quantile `q` (0..1), interpolated; 0 when
-  // empty.
-  [[nodiscard]] double quantile_us(double q) const;
-};
 
 struct StatsSnapshot {
   std::array<std::int64_t, kStates.size()> by_state{};  // commands now, by State
