@@ -74,9 +74,8 @@ void MetricsPage::histogram(std::string_view name, std::string_view help, const 
   std::uint64_t below = 0;
   for (std::size_t i = 0; i < lengths.counts.size(); ++i) {
     below += lengths.counts[i];
-    const double bound = i < Histogram::kBoundsUs.size()
-                             ? static_cast<double>(Histogram::kBoundsUs[i]) * kMicro
-                             : std::numeric_limits<double>::infinity();
+    const double bound = i < Histogram::kBoundsUs.size() ? static_cast<double>(Histogram::kBoundsUs[i]) / 1e6
+                                                         : std::numeric_limits<double>::infinity();
     metric.histogram.bucket.push_back({below, bound});
   }
   families_->all.push_back({std::string(name), std::string(help), MetricType::Histogram, {metric}});

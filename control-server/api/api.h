@@ -7,6 +7,7 @@
 
 #include "common/runtime/loop.h"
 #include "control-server/api/desk.h"
+#include "control-server/api/edge_stats.h"
 #include "control-server/api/http_types.h"
 #include "control-server/api/router.h"
 #include "control-server/store/reader.h"
@@ -30,6 +31,7 @@ struct Api {
   VirtualClock* clock = nullptr;     // null = the server runs on the machine's clock
   EventHub* events = nullptr;        // null = nobody can listen
   Doorkeeper* doorkeeper = nullptr;  // null = everybody may do everything
+  std::function<EdgeStats()> edge = {};
 };
 
 // `api` must outlive the router.

@@ -14,6 +14,52 @@ void add_commands(MetricsPage& page, const StatsSnapshot& s) {
   page.gauges("duly_commands", "Commands by state.", {"state"}, samples);
 }
 
+// Marks and results are two sides of one thing: who was frozen or cut off reports what no longer counts.
+void add_counters(MetricsPage& page, const StatsSnapshot& s) {
+  for (const NamedCounter& counter : counters_of(s)) {
+    if (counter.name.starts_with("stale_")) continue;
+    page.counter("duly_" + std::string(counter.name) + "_total", counter.help, counter.value);
+  }
+  page.counters(
+      "duly_stale_reports_refused_total", "Reports refused because what they speak of is past.", {"kind"},
+      {{{"mark"}, static_cast<double>(s.stale_marks)}, {{"result"}, static_cast<double>(s.stale_results)}});
+}
+
+void add_queues(MetricsPage& page, const StatsSnapshot& s) {
+  std::vector<MetricsPage::Sample> commands, executors, paused;
+  for (const QueueStats& queue : s.queues) {
+    for (std::size_t i = 0; i < queue.open.size(); ++i)
+      commands.push_back(
+          {{queue.name, std::string(name_of(QueueStats::kOpen[i]))}, static_cast<double>(queue.open[i])});
+    executors.push_back({{queue.name}, static_cast<double>(queue.executors)});
+    paused.push_back({{queue.name}, queue.paused ? 1.0 : 0.0});
+  }
+  page.gauge("duly_queues", "Queues that are known.", static_cast<double>(s.queue_count));
+  if (s.queues.empty()) return;
+  page.gauges("duly_queue_commands", "Commands of a queue that have not ended, by state.", {"queue", "state"},
+              commands);
+  page.gauges("duly_queue_executors", "Live agents that consume a queue.", {"queue"}, executors);
+  page.gauges("duly_queue_paused", "1 while a queue is paused.", {"queue"}, paused);
+}
+
+void add_edge(MetricsPage& page, const EdgeStats& edge) {
+  std::vector<MetricsPage::Sample> answers;
+  for (const auto& [status, count] : edge.http.answers)
+    answers.push_back({{std::to_string(status)}, static_cast<double>(count)});
+  if (!answers.empty())
+    page.counters("duly_http_requests_total", "HTTP answers by status.", {"code"}, answers);
+  page.histogram("duly_http_change_seconds", "Answer to a request other than GET, the commit included.",
+                 edge.http.changes);
+  page.gauge("duly_http_connections", "HTTP connections.", static_cast<double>(edge.connections));
+  page.gauge("duly_event_streams", "Clients that listen to /v1/events.",
+             static_cast<double>(edge.event_streams));
+  page.gauges("duly_store_bytes", "Size of the files of the store.", {"file"},
+              {{{"database"}, static_cast<double>(edge.database_bytes)},
+               {{"wal"}, static_cast<double>(edge.wal_bytes)}});
+  page.gauge("duly_disk_available_bytes", "Room on the disk of the store.",
+             static_cast<double>(edge.disk_available_bytes));
+}
+
 void add_backlog(MetricsPage& page, const StatsSnapshot& s) {
   page.gauge("duly_backlog_due", "Commands due and not handed out.", static_cast<double>(s.backlog_due));
   page.gauge("duly_oldest_due_age_seconds", "Age of the oldest due command not handed out.",
@@ -39,17 +85,20 @@ void add_cluster(MetricsPage& page, const StatsSnapshot& s) {
 
 }  // namespace
 
-std::string metrics_text(const StatsSnapshot& s) {
+std::string metrics_text(const StatsSnapshot& s, const EdgeStats& edge) {
   MetricsPage page;
   add_commands(page, s);
-  for (const NamedCounter& counter : counters_of(s))
-    page.counter("duly_" + std::string(counter.name) + "_total", counter.help, counter.value);
+  add_counters(page, s);
   page.histogram("duly_dispatch_lateness_seconds", "Start of an attempt after its due time.", s.lateness);
+  page.histogram("duly_commit_seconds",
+                 "Applying and committing one batch of requests, the disk sync included.", s.commit);
   add_backlog(page, s);
+  add_queues(page, s);
   add_cluster(page, s);
   page.gauge("duly_uptime_seconds", "Time since this process started.",
              static_cast<double>(s.uptime_ms) / 1000.0);
   page.gauges("duly_build_info", "Which version this is.", {"version"}, {{{DULY_VERSION}, 1}});
+  add_edge(page, edge);
   add_process_metrics(page);
   return page.text();
 }

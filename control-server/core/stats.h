@@ -13,6 +13,17 @@
 
 namespace duly {
 
+// What has not ended of one queue, and who could run it.
+struct QueueStats {
+  static constexpr std::size_t kShown = 200;  // more of them would be too many for one page
+  static constexpr std::array<State, 4> kOpen = {State::waiting, State::scheduled, State::queued,
+                                                 State::running};
+  std::string name;
+  std::array<std::int64_t, kOpen.size()> open{};
+  std::int64_t executors = 0;
+  bool paused = false;
+};
+
 struct StatsSnapshot {
   std::array<std::int64_t, kStates.size()> by_state{};  // commands now, by State
   // Since the start of this process:
@@ -23,9 +34,12 @@ struct StatsSnapshot {
   std::uint64_t commits = 0, committed_inputs = 0, shard_moves = 0, agents_lost = 0;
   // Per second, over the last ten seconds:
   double accepted_per_s = 0, started_per_s = 0, ended_per_s = 0;
-  Histogram lateness;            // start of the handler's permit after due, of attempts due since the start
-  Histogram recent_lateness;     // the same over the last minute
-  std::int64_t backlog_due = 0;  // scheduled, due and in the window, not handed out
+  Histogram lateness;              // start of the handler's permit after due, of attempts due since the start
+  Histogram recent_lateness;       // the same over the last minute
+  Histogram commit;                // applying and committing one batch of requests
+  std::vector<QueueStats> queues;  // at most QueueStats::kShown
+  std::int64_t queue_count = 0;
+  std::int64_t backlog_due = 0;        // scheduled, due and in the window, not handed out
   std::int64_t oldest_due_age_ms = 0;  // of the window
   std::int64_t window_commands = 0;    // held in memory
   int agents_live = 0, agents_draining = 0;

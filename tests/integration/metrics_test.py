@@ -1,10 +1,14 @@
-"""What Prometheus reads from a real server and a real agent."""
+"""What Prometheus reads from a real server and a real agent, and what is made of it: list, alerts, dashboard."""
 import http.client
+import json
 import os
 import re
 import socket
 import subprocess
 import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
 
 from lib.cluster import TestCase
 from lib.process import ROOT, Process, free_port, program, run_once
@@ -58,6 +62,18 @@ def listed():
     return {title: {name for line in text.splitlines() if line.startswith("| `")
                     for name in re.findall(r"`([a-z_]+)(?:\{[^`]*)?`", line.split(" | ")[0])}
             for title, text in zip(parts[1::2], parts[2::2])}
+
+
+def queried(expression):
+    """The metrics that an expression of PromQL names, histograms without their suffix."""
+    bare = re.sub(r'"[^"]*"|\{[^}]*\}', "", expression)
+    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\b(?:duly|process)_[a-z_]+", bare)}
+
+
+def dashboard_expressions():
+    for panel in json.loads(read("prometheus", "grafana.json"))["panels"]:
+        for target in panel.get("targets", []):
+            yield panel["title"], target["expr"]
 
 
 class Metrics(TestCase):
@@ -114,12 +130,29 @@ class Metrics(TestCase):
 
     def test_every_metric_is_listed_and_every_listed_one_is_there(self):
         self.api.ended(self.api.submit()["id"])
-        agent = families(scrape(self.port)[2])
+        server, agent = (families(scrape(port)[2]) for port in (self.cluster.http_port, self.port))
         lists = listed()
+        self.assertEqual(set(server), lists["Server"] | lists["Both"])
         self.assertEqual(set(agent), lists["Agent"] | lists["Both"])
-        for name, kind in agent.items():
+        self.assertFalse(lists["Server"] & lists["Agent"], "a sum over both would count twice")
+        for name, kind in {**server, **agent}.items():
             self.assertEqual(kind == "counter", name.endswith("_total"), name)
             self.assertEqual(kind == "histogram", name.endswith("_seconds") and kind != "gauge", name)
+
+    def test_the_servers_numbers_of_a_queue_and_of_its_edge(self):
+        self.api.want(200, "PUT", "/v1/queues/metered", {"paused": True})
+        self.api.submit(queue="metered", delay_ms=3600_000)
+        self.assertEqual(self.api.ask("GET", "/v1/nothing").status, 404)
+        values = values_of(scrape(self.cluster.http_port)[2])
+        self.assertEqual(values['duly_queue_commands{queue="metered",state="scheduled"}'], 1)
+        self.assertEqual((values['duly_queue_paused{queue="metered"}'], values['duly_queue_executors{queue="metered"}']), (1, 0))
+        self.assertEqual(values['duly_queue_executors{queue="default"}'], 1)
+        self.assertGreaterEqual(values['duly_http_requests_total{code="404"}'], 1)
+        self.assertGreaterEqual(values['duly_http_requests_total{code="201"}'], 1)
+        self.assertTrue(0 < values["duly_http_change_seconds_sum"] < 60)
+        self.assertGreater(values["duly_commit_seconds_count"], 0)
+        self.assertGreater(values['duly_store_bytes{file="database"}'], 0)
+        self.assertGreater(values["duly_disk_available_bytes"], 0)
 
     def test_health_and_nothing_else(self):
         self.assertEqual(scrape(self.port, "/healthz")[::2], (200, '{"status":"alive"}'))
@@ -151,6 +184,90 @@ class Metrics(TestCase):
             return values_of(scrape(port)[2])
         except OSError:
             return None
+
+
+class Documents(unittest.TestCase):
+    """Alert rules and the dashboard name only what is there, and the rules fire when they should."""
+
+    def setUp(self):
+        self.known = set().union(*listed().values())
+
+    def test_alert_rules(self):
+        folder = os.path.join(DOCS, "prometheus")
+        for arguments in (("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")):
+            code, said = promtool(*arguments, folder=folder)
+            self.assertEqual(code, 0, said)
+        rules = read("prometheus", "alerts.yml")
+        expressions = re.findall(r"^ +expr: (.+)$", rules, re.MULTILINE)
+        self.assertEqual(len(expressions), rules.count("- alert:"))
+        for expression in expressions:
+            self.assertLessEqual(queried(expression), self.known, expression)
+        tests = read("prometheus", "alerts_test.yml")
+        for name in re.findall(r"- alert: (\w+)", rules):
+            self.assertIn(name, tests, "a rule without a test")
+
+    def test_dashboard(self):
+        titles = [panel["title"] for panel in json.loads(read("prometheus", "grafana.json"))["panels"]]
+        expressions = list(dashboard_expressions())
+        self.assertGreater(len(expressions), 20)
+        for title, expression in expressions:
+            self.assertTrue(queried(expression), title)
+            self.assertLessEqual(queried(expression), self.known, (title, expression))
+        self.assertTrue(all(titles))
+
+
+class Scraped(TestCase):
+    """A real Prometheus reads both, and every expression of the dashboard and of the rules means something to it."""
+
+    def query(self, expression):
+        url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return json.load(answer)["data"]["result"]
+        except urllib.error.HTTPError as wrong:
+            if wrong.code == 503:  # it is starting
+                return None
+            self.fail(f"{expression}: {wrong.read().decode()}")
+        except OSError:
+            return None
+
+    def start_prometheus(self, cluster, agent_port):
+        self.port = free_port()
+        path = os.path.join(cluster.folder, "prometheus.yml")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"""
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: [{os.path.join(DOCS, "prometheus", "alerts.yml")}]
+scrape_configs:
+  - {{job_name: server, static_configs: [{{targets: ["127.0.0.1:{cluster.http_port}"]}}]}}
+  - {{job_name: agent, static_configs: [{{targets: ["127.0.0.1:{agent_port}"]}}]}}
+""")
+        arguments = [f"--config.file={path}", f"--storage.tsdb.path={cluster.folder}/tsdb",
+                     f"--web.listen-address=127.0.0.1:{self.port}"]
+        prometheus = Process("prometheus", ["prometheus", *arguments], os.path.join(cluster.folder, "prometheus.log"))
+        self.addCleanup(prometheus.end)
+
+    def test_by_a_real_prometheus(self):
+        cluster = self.new_cluster().start_server()
+        agent_port = free_port()
+        cluster.start_agent("a-1", "--metrics", f"127.0.0.1:{agent_port}")
+        cluster.shards_even()
+        self.start_prometheus(cluster, agent_port)
+        self.wait("both are scraped", lambda: len(self.query("up == 1") or []) == 2, 40)
+        for id in cluster.api.batch([{"type": "builtin.noop"}] * 20):
+            cluster.api.ended(id)
+        self.wait("rates", lambda: self.query("sum(rate(duly_succeeded_total[30s])) > 0"), 30)
+        silent = []
+        for title, expression in dashboard_expressions():
+            plain = expression.replace("$__rate_interval", "30s")
+            plain = plain.replace("$server|$agent", ".*").replace("$server", ".*").replace("$agent", ".*")
+            if not self.query(plain):
+                silent.append((title, plain))
+        # Only what has no value while all is well may be without one.
+        self.assertEqual([plain for _, plain in silent if "> 0" not in plain], [])
+        rules = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/rules", timeout=10)
+        groups = json.load(rules)["data"]["groups"]
+        self.assertEqual({rule["health"] for group in groups for rule in group["rules"]}, {"ok"})
 
 
 class Door(unittest.TestCase):

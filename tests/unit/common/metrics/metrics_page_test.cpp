@@ -26,6 +26,8 @@ TEST_CASE("a histogram has seconds, buckets that add up, and one without a bound
   MetricsPage page;
   page.histogram("duly_wait_seconds", "Wait.", h);
   const std::string text = page.text();
+  for (const char* bound : {"0.0001", "0.1"})  // as people write them, not 9.999999999999999e-05
+    CHECK_THAT(text, Contains("duly_wait_seconds_bucket{le=\"" + std::string(bound) + "\"} "));
   CHECK_THAT(text, Contains("duly_wait_seconds_bucket{le=\"0.001\"} 1\n"));
   CHECK_THAT(text, Contains("duly_wait_seconds_bucket{le=\"300\"} 1\n"));
   CHECK_THAT(text, Contains("duly_wait_seconds_bucket{le=\"+Inf\"} 2\n"));
