@@ -7,6 +7,7 @@
 
 #include "common/runtime/loop.h"
 #include "control-server/api/desk.h"
+#include "control-server/api/edge_stats.h"
 #include "control-server/api/http_types.h"
 #include "control-server/api/router.h"
 #include "control-server/store/reader.h"
@@ -32,6 +33,7 @@ struct Api {
   EventHub* events = nullptr;             // null = nobody can listen
   Doorkeeper* doorkeeper = nullptr;       // null = everybody may do everything
   const StatsHistory* history = nullptr;  // null = none is kept
+  std::function<EdgeStats()> edge = {};
 };
 
 // `api` must outlive the router.

@@ -1,6 +1,7 @@
 // Health, metrics, statistics, the audit log, and the documents that describe this API.
 #include <utility>
 
+#include "common/metrics/metrics_page.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/cursor.h"
 #include "control-server/api/json_text.h"
@@ -52,10 +53,10 @@ void stats_history(Api& api, ApiCall&& call) {
 }
 
 void metrics(Api& api, ApiCall&& call) {
-  with_stats(api, call.respond, [](const StatsSnapshot& s) {
+  with_stats(api, call.respond, [&api](const StatsSnapshot& s) {
     HttpResponse response;
-    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    response.body = metrics_text(s);
+    response.content_type = kMetricsContentType;
+    response.body = metrics_text(s, api.edge ? api.edge() : EdgeStats{});
     return response;
   });
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <random>
 #include <utility>
 
@@ -20,6 +21,12 @@ std::string random_hex() {
   char text[17];
   std::snprintf(text, sizeof text, "%08x%08x", random(), random());
   return text;
+}
+
+std::int64_t file_bytes(const std::string& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  return error ? 0 : static_cast<std::int64_t>(size);
 }
 
 }  // namespace
@@ -104,8 +111,22 @@ void Server::make_api() {
   api_->clock = clock_.get();
   api_->events = events_.get();
   api_->doorkeeper = &doorkeeper_;
+  api_->edge = [this] { return edge_stats(); };
   api_->link_listening = [this] { return listener_ != nullptr; };
   router_ = std::make_unique<Router>(make_router(*api_));
+}
+
+EdgeStats Server::edge_stats() const {
+  EdgeStats stats;
+  stats.http = http_->counts();
+  stats.connections = http_->connection_count();
+  stats.event_streams = events_->listening();
+  stats.database_bytes = file_bytes(folder_->store());
+  stats.wal_bytes = file_bytes(folder_->store() + "-wal");
+  std::error_code error;
+  const std::filesystem::space_info space = std::filesystem::space(folder_->path(), error);
+  stats.disk_available_bytes = error ? 0 : static_cast<std::int64_t>(space.available);
+  return stats;
 }
 
 Status Server::listen_for_http() {

@@ -63,6 +63,7 @@ class Server {
   Status listen();
   Status listen_for_http();
   void make_api();
+  [[nodiscard]] EdgeStats edge_stats() const;
   void start_engine();
   void start_broker();
   void release(std::vector<Effect>&& effects);

@@ -54,6 +54,7 @@ class Engine {
     std::vector<Effect> effects;  // empty unless status is ok
   };
   Batch run(std::vector<Input>& inputs, Moment now);
+  void took(Duration batch) { stats_.commit.add(batch); }
 
   // When run() wants to be called at the latest, even with nothing but a Tick.
   [[nodiscard]] MonoTime next_wakeup(Moment now) const;
@@ -317,6 +318,7 @@ class Engine {
   void explain_scheduled(const StateRow& row, Json& reasons);
   void explain_waiting(const StateRow& row, Json& reasons);
   [[nodiscard]] StatsSnapshot snapshot();
+  void add_queues(StatsSnapshot& snapshot) const;
 
   void answer(ReplyTo reply, JsonBody body);
   void answer(ReplyTo reply, Problem problem);

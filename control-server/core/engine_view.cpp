@@ -239,6 +239,25 @@ std::optional<std::string> Engine::explain_json(CommandId id) {
 // ---- counters
 // --------------------------------------------------------------------------------------------------
 
+void Engine::add_queues(StatsSnapshot& s) const {
+  std::map<std::string_view, std::int64_t> executors;
+  for (const auto& [session, agent] : sessions_) {
+    if (!agent.execute) continue;
+    for (const std::string& queue : agent.queues) ++executors[queue];
+  }
+  s.queue_count = static_cast<std::int64_t>(store_.queue_count());
+  for (const auto& [number, info] : queues_) {
+    if (s.queues.size() >= QueueStats::kShown) return;
+    QueueStats& queue = s.queues.emplace_back();
+    queue.name = store_.queue_name(number);
+    for (std::size_t i = 0; i < QueueStats::kOpen.size(); ++i)
+      queue.open[i] = store_.count(number, QueueStats::kOpen[i]);
+    const auto at = executors.find(queue.name);
+    queue.executors = at == executors.end() ? 0 : at->second;
+    queue.paused = info.paused;
+  }
+}
+
 StatsSnapshot Engine::snapshot() {
   StatsSnapshot s = stats_;
   for (const State state : kStates) s.by_state[static_cast<std::size_t>(state)] = store_.count(state);
@@ -261,6 +280,7 @@ StatsSnapshot Engine::snapshot() {
     s.backlog_due += load.eligible;
     s.oldest_due_age_ms = std::max(s.oldest_due_age_ms, now_ms() - load.oldest_due_ms.value_or(now_ms()));
   }
+  add_queues(s);
   s.window_commands = static_cast<std::int64_t>(window_.size());
   for (const auto& [name, record] : agents_) {
     if (record.session.value == 0) continue;

@@ -167,6 +167,22 @@ inline void deliveries_follow_the_consumer(BrokerWorld& world) {
   }
 }
 
+inline void acknowledgements_leave_out_what_is_open(Client& client, const std::string& queue) {
+  client.broker->consume(queue, 100);
+  REQUIRE(client.until_delivered(10));
+  for (const std::size_t which : {1U, 0U, 2U, 9U, 7U, 3U, 6U, 5U})
+    client.settle(client.deliveries[which], Settle::ack);
+  client.world.run_for(milliseconds{300});  // the broker has heard of it
+  client.broker->drop_connections(milliseconds{50});
+  REQUIRE(client.until_delivered(12));
+  client.world.run_for(milliseconds{300});
+  REQUIRE(client.deliveries.size() == 12);
+  const auto name = [&client](std::size_t which) { return client.deliveries[which].message.message_id; };
+  CHECK(std::set{name(10), name(11)} == std::set{name(4), name(8)});
+  for (const std::size_t which : {10U, 11U}) client.settle(client.deliveries[which], Settle::ack);
+  CHECK(client.until_ready(queue, 0));
+}
+
 inline void deliveries_are_settled(BrokerWorld& world) {
   Client client(world);
   const std::string queue = filled_queue(client);
@@ -184,19 +200,7 @@ inline void deliveries_are_settled(BrokerWorld& world) {
     CHECK(client.deliveries.size() == 10);
   }
   SECTION("of many that are acknowledged at once, those that are still worked on are left out") {
-    client.broker->consume(queue, 100);
-    REQUIRE(client.until_delivered(10));
-    for (const std::size_t which : {1U, 0U, 2U, 9U, 7U, 3U, 6U, 5U})
-      client.settle(client.deliveries[which], Settle::ack);
-    world.run_for(milliseconds{300});  // the broker has heard of it
-    client.broker->drop_connections(milliseconds{50});
-    REQUIRE(client.until_delivered(12));
-    world.run_for(milliseconds{300});
-    REQUIRE(client.deliveries.size() == 12);
-    const auto name = [&client](std::size_t which) { return client.deliveries[which].message.message_id; };
-    CHECK(std::set{name(10), name(11)} == std::set{name(4), name(8)});
-    for (const std::size_t which : {10U, 11U}) client.settle(client.deliveries[which], Settle::ack);
-    CHECK(client.until_ready(queue, 0));
+    acknowledgements_leave_out_what_is_open(client, queue);
   }
   SECTION("a requeued message is delivered again") {
     client.broker->consume(queue, 1);
