@@ -34,8 +34,8 @@ void with_stats(Api& api, const Respond& respond, const Show& show) {
       },
       [respond, show](const Answer& answer) {
         const auto* problem = std::get_if<Problem>(&answer.what);
-        const auto* stats = std::get_if<StatsSnapshot>(&answer.what);
-        if (stats != nullptr) return respond(show(*stats));
+        const auto* stats = std::get_if<StatsAnswer>(&answer.what);
+        if (stats != nullptr) return respond(show(**stats));
         respond(problem != nullptr && problem->status != 504
                     ? problem_response(*problem)
                     : make_problem(503, "the engine does not answer"));

@@ -22,8 +22,8 @@ void StatsHistory::ask() {
         return Input(Query{reply, Query::What::stats, "", {}});
       },
       [this](const Answer& answer) {
-        const auto* stats = std::get_if<StatsSnapshot>(&answer.what);
-        if (stats != nullptr) take(*stats);
+        const auto* stats = std::get_if<StatsAnswer>(&answer.what);
+        if (stats != nullptr) take(**stats);
       },
       kEvery);
 }
