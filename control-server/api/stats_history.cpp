@@ -29,20 +29,12 @@ void StatsHistory::ask() {
 }
 
 void StatsHistory::take(const StatsSnapshot& stats) {
-  const MonoTime now = loop_.now();
-  const double passed_s =
-      samples_.empty() ? 0 : static_cast<double>((now - samples_.back().at).count()) / 1e6;
-  const auto per_s = [passed_s](std::uint64_t count, std::uint64_t before) {
-    return passed_s > 0 ? static_cast<double>(count - before) / passed_s : 0.0;
-  };
   const auto quantile_ms = [&](double q) { return stats.recent_lateness.quantile_us(q) / 1000.0; };
-  samples_.push_back({now, stats.accepted_per_s, stats.started_per_s, stats.ended_per_s,
-                      per_s(stats.failed, last_.failed), per_s(stats.lost, last_.lost),
-                      per_s(stats.died, last_.died), quantile_ms(0.5), quantile_ms(0.95), quantile_ms(0.99),
+  samples_.push_back({loop_.now(), stats.accepted_per_s, stats.started_per_s, stats.ended_per_s, stats.failed,
+                      stats.lost, stats.died, quantile_ms(0.5), quantile_ms(0.95), quantile_ms(0.99),
                       stats.backlog_due, stats.by_state[static_cast<std::size_t>(State::queued)],
                       stats.running});
   if (samples_.size() > kKept) samples_.pop_front();
-  last_ = stats;
 }
 
 std::string StatsHistory::json() const {
@@ -51,27 +43,38 @@ std::string StatsHistory::json() const {
   object.number("every_ms", kEvery.count() / 1000);
   object.begin("samples");
   out += '[';
+  const Sample* before = nullptr;
   for (const Sample& sample : samples_) {
-    if (out.back() != '[') out += ',';
-    JsonObject item(out);
-    item.number("age_ms", (loop_.now() - sample.at).count() / 1000);
-    item.real("accepted_per_s", thousandths(sample.accepted_per_s));
-    item.real("started_per_s", thousandths(sample.started_per_s));
-    item.real("ended_per_s", thousandths(sample.ended_per_s));
-    item.real("failed_per_s", thousandths(sample.failed_per_s));
-    item.real("lost_per_s", thousandths(sample.lost_per_s));
-    item.real("died_per_s", thousandths(sample.died_per_s));
-    item.real("p50_ms", thousandths(sample.p50_ms));
-    item.real("p95_ms", thousandths(sample.p95_ms));
-    item.real("p99_ms", thousandths(sample.p99_ms));
-    item.number("due", sample.due);
-    item.number("queued", sample.queued);
-    item.number("running", sample.running);
-    item.end();
+    if (before != nullptr) out += ',';
+    append(out, sample, before);
+    before = &sample;
   }
   out += ']';
   object.end();
   return out;
+}
+
+void StatsHistory::append(std::string& out, const Sample& sample, const Sample* before) const {
+  JsonObject item(out);
+  const auto rate = [&](std::string_view name, std::uint64_t Sample::*count) {
+    if (before == nullptr) return item.raw(name, "null");
+    const double passed_s = static_cast<double>((sample.at - before->at).count()) / 1e6;
+    item.real(name, thousandths(static_cast<double>(sample.*count - before->*count) / passed_s));
+  };
+  item.number("age_ms", (loop_.now() - sample.at).count() / 1000);
+  item.real("accepted_per_s", thousandths(sample.accepted_per_s));
+  item.real("started_per_s", thousandths(sample.started_per_s));
+  item.real("ended_per_s", thousandths(sample.ended_per_s));
+  rate("failed_per_s", &Sample::failed);
+  rate("lost_per_s", &Sample::lost);
+  rate("died_per_s", &Sample::died);
+  item.real("p50_ms", thousandths(sample.p50_ms));
+  item.real("p95_ms", thousandths(sample.p95_ms));
+  item.real("p99_ms", thousandths(sample.p99_ms));
+  item.number("due", sample.due);
+  item.number("queued", sample.queued);
+  item.number("running", sample.running);
+  item.end();
 }
 
 }  // namespace duly

@@ -31,17 +31,18 @@ class StatsHistory {
   struct Sample {
     MonoTime at;
     double accepted_per_s, started_per_s, ended_per_s;
-    double failed_per_s, lost_per_s, died_per_s;  // since the sample before
+    std::uint64_t failed, lost, died;  // since the start of the server
     double p50_ms, p95_ms, p99_ms;
     std::int64_t due, queued, running;
   };
   void ask();
   void take(const StatsSnapshot& stats);
+  // `before` is the sample before, null = none: then there is no rate of what is only counted.
+  void append(std::string& out, const Sample& sample, const Sample* before) const;
 
   Loop& loop_;
   Desk& desk_;
   std::deque<Sample> samples_;
-  StatsSnapshot last_;
 };
 
 }  // namespace duly

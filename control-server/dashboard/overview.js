@@ -74,7 +74,7 @@ function tiles(stats, sample) {
   return [
     tile('Throughput', `${rate(stats.rates.ended_per_s)}/s`, `${rate(stats.rates.accepted_per_s)}/s accepted`),
     tile('Lateness p50', millis(late.p50), `p95 ${millis(late.p95)}`),
-    tile('Lateness p99', millis(late.p99), 'due to published'),
+    tile('Lateness p99', millis(late.p99), 'due to started'),
     tile(
       'Backlog due',
       short(stats.backlog.due),

@@ -72,6 +72,17 @@ class Terminal:
         os.close(self.theirs)
 
 
+def unread_bytes(port):
+    """What has come to this port of the machine and has not been read, as the kernel tells it."""
+    unread = 0
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        for line in list(table)[1:]:
+            fields = line.split()
+            if int(fields[1].rpartition(":")[2], 16) == port:
+                unread += int(fields[4].rpartition(":")[2], 16)
+    return unread
+
+
 class InShells(unittest.TestCase):
     def bash(self, *words):
         script = ('source <("$0" completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _duly; '
@@ -198,7 +209,7 @@ class InTerminals(TestCase):
         terminal.until(b"a-1")
         self.cluster.server.signal(signal.SIGSTOP)
         self.addCleanup(self.cluster.server.signal, signal.SIGCONT)
-        time.sleep(0.3)
+        self.wait("a question lies unread", lambda: unread_bytes(self.cluster.http_port) > 0)
         terminal.press(b"\x03")
         self.assertEqual(terminal.end(5), 0)
         self.assertTrue(terminal.as_found())
