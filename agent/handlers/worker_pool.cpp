@@ -45,7 +45,10 @@ HandlerContext context_of(const Execution& execution, std::stop_token stop) {
 }  // namespace
 
 WorkerPool::WorkerPool(Loop& loop, const HandlerRegistry& registry, int threads)
-    : loop_(loop), registry_(registry), limit_(static_cast<std::size_t>(threads)) {
+    : loop_(loop),
+      registry_(registry),
+      limit_(static_cast<std::size_t>(threads)),
+      answers_(std::make_shared<Answers>()) {
   DULY_ASSERT(threads >= 1 && threads <= limits::kConcurrency);
 }
 
@@ -59,19 +62,44 @@ WorkerPool::~WorkerPool() {
   for (std::thread& thread : threads) thread.join();
 }
 
-void WorkerPool::answer_unstarted(Job& job, HandlerResult result) {
-  loop_.post([on_done = job.on_done, ref = job.ref(), result = std::move(result)]() mutable {
-    on_done(ref, std::move(result));
-  });
+// Answers that come while the loop is busy go to it in one task.  It may outlive the pool.
+struct WorkerPool::Answers {
+  struct Done {
+    OnDone on_done;
+    AttemptRef attempt;
+    HandlerResult result;
+  };
+  Mutex mutex;
+  std::vector<Done> waiting DULY_GUARDED_BY(mutex);
+
+  void deliver() DULY_EXCLUDES(mutex) {
+    std::vector<Done> now;
+    {
+      const MutexLock lock(mutex);
+      now.swap(waiting);
+    }
+    for (Done& done : now) done.on_done(done.attempt, std::move(done.result));
+  }
+};
+
+void WorkerPool::answer(const Job& job, HandlerResult result) {
+  bool first = false;
+  {
+    const MutexLock lock(answers_->mutex);
+    first = answers_->waiting.empty();
+    answers_->waiting.push_back({job.on_done, job.ref(), std::move(result)});
+  }
+  if (first) loop_.post([answers = answers_] { answers->deliver(); });
 }
 
 void WorkerPool::run(Execution execution, OnDone on_done) {
   const Handler* handler = registry_.find(execution.type);
   const auto job = std::make_shared<Job>(std::move(execution), std::move(on_done), handler);
   if (handler == nullptr) {
-    return answer_unstarted(*job, HandlerResult::fail_for_good("no handler for type " + job->execution.type));
+    return answer(*job, HandlerResult::fail_for_good("no handler for type " + job->execution.type));
   }
   bool taken = false;
+  bool wake = false;
   {
     const MutexLock lock(mutex_);
     if (!stopping_) {
@@ -79,14 +107,16 @@ void WorkerPool::run(Execution execution, OnDone on_done) {
       DULY_ASSERT(taken);
       waiting_.push_back(job);
       start_threads_needed();
-      work_.notify_one();
+      wake = take_wake();
     }
   }
-  if (!taken) answer_unstarted(*job, HandlerResult::fail("the agent stopped before the handler started"));
+  if (wake) work_.notify_one();
+  if (!taken) answer(*job, HandlerResult::fail("the agent stopped before the handler started"));
 }
 
 void WorkerPool::cancel(const AttemptRef& attempt, std::string reason) {
   JobPtr job;
+  bool wake = false;
   {
     const MutexLock lock(mutex_);
     const auto at = jobs_.find(attempt);
@@ -97,17 +127,17 @@ void WorkerPool::cancel(const AttemptRef& attempt, std::string reason) {
     if (job->started) {
       ++cancelled_;
       start_threads_needed();
-      work_.notify_one();
+      wake = take_wake();
     } else {
       waiting_.erase(std::find(waiting_.begin(), waiting_.end(), job));
       jobs_.erase(at);
     }
   }
+  if (wake) work_.notify_one();
   // Outside the lock: it runs callbacks of the handler.
   job->stop.request_stop();
   const MutexLock lock(mutex_);
-  if (!job->started)
-    answer_unstarted(*job, HandlerResult::fail("cancelled before it started: " + job->reason));
+  if (!job->started) answer(*job, HandlerResult::fail("cancelled before it started: " + job->reason));
 }
 
 void WorkerPool::begin_stop() {
@@ -158,6 +188,15 @@ void WorkerPool::start_threads_needed() {
   }
 }
 
+// Whether the caller is to wake a thread: there is work for one, one sleeps, and none is on its way already.
+// Whoever takes a job asks again, so that work never waits beside a sleeping thread; a wake for each job
+// would cost more than short handlers do.
+bool WorkerPool::take_wake() {
+  if (waking_ || idle_ == 0 || waiting_.empty() || !room()) return false;
+  waking_ = true;
+  return true;
+}
+
 void WorkerPool::work() {
   while (const JobPtr job = next_job()) run_job(*job);
   const MutexLock lock(mutex_);
@@ -166,13 +205,24 @@ void WorkerPool::work() {
 }
 
 WorkerPool::JobPtr WorkerPool::next_job() {
-  const MutexLock lock(mutex_);
-  while (!stopping_ && (waiting_.empty() || !room())) work_.wait_for(mutex_, seconds{3600});
-  if (waiting_.empty() || stopping_) return nullptr;  // what still waits is answered by begin_stop()
-  JobPtr job = std::move(waiting_.front());
-  waiting_.pop_front();
-  job->started = true;
-  ++running_;
+  JobPtr job;
+  bool wake = false;
+  {
+    const MutexLock lock(mutex_);
+    while (!stopping_ && (waiting_.empty() || !room())) {
+      ++idle_;
+      work_.wait_for(mutex_, seconds{3600});
+      --idle_;
+      waking_ = false;
+    }
+    if (waiting_.empty() || stopping_) return nullptr;  // what still waits is answered by begin_stop()
+    job = std::move(waiting_.front());
+    waiting_.pop_front();
+    job->started = true;
+    ++running_;
+    wake = take_wake();
+  }
+  if (wake) work_.notify_one();
   return job;
 }
 
@@ -182,9 +232,7 @@ void WorkerPool::run_job(Job& job) {
   if (!result.succeeded && !job.reason.empty()) {
     result.error = clean_text(job.reason + ": " + result.error, limits::kErrorBytes);
   }
-  loop_.post([on_done = job.on_done, ref = job.ref(), result = std::move(result)]() mutable {
-    on_done(ref, std::move(result));
-  });
+  answer(job, std::move(result));
 }
 
 void WorkerPool::forget(Job& job) {

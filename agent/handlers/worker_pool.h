@@ -57,11 +57,13 @@ class WorkerPool {
  private:
   struct Job;
   using JobPtr = std::shared_ptr<Job>;
+  struct Answers;
 
-  void answer_unstarted(Job& job, HandlerResult result);
+  void answer(const Job& job, HandlerResult result);
   void begin_stop() DULY_EXCLUDES(mutex_);
   bool room() const DULY_REQUIRES(mutex_);
   void start_threads_needed() DULY_REQUIRES(mutex_);
+  bool take_wake() DULY_REQUIRES(mutex_);
   void work() DULY_EXCLUDES(mutex_);
   JobPtr next_job() DULY_EXCLUDES(mutex_);
   void run_job(Job& job) DULY_EXCLUDES(mutex_);
@@ -70,6 +72,7 @@ class WorkerPool {
   Loop& loop_;
   const HandlerRegistry& registry_;
   const std::size_t limit_;
+  const std::shared_ptr<Answers> answers_;
   mutable Mutex mutex_;
   Condition work_;  // there is something for one more thread to do, or the pool stops
   Condition thread_left_;
@@ -79,6 +82,8 @@ class WorkerPool {
   std::size_t running_ DULY_GUARDED_BY(mutex_) = 0;
   std::size_t cancelled_ DULY_GUARDED_BY(mutex_) = 0;  // of the running
   std::size_t ended_ DULY_GUARDED_BY(mutex_) = 0;      // threads that have left work()
+  std::size_t idle_ DULY_GUARDED_BY(mutex_) = 0;       // threads that wait for work_
+  bool waking_ DULY_GUARDED_BY(mutex_) = false;        // one of them was woken and has not looked yet
   bool stopping_ DULY_GUARDED_BY(mutex_) = false;
 };
 

@@ -1,5 +1,6 @@
-// Messages to frames: one function per message.
-#include "common/wire/json.h"
+// Messages to frames: one function per message.  The text is appended piece by piece: a document in between
+// cost a sixth of an agent's processor time.
+#include "common/wire/json_text.h"
 #include "common/wire/messages.h"
 
 namespace duly {
@@ -8,159 +9,209 @@ namespace {
 // ---- shared pieces
 // -------------------------------------------------------------------------------------------
 
-Json to_json(const AttemptRef& ref) { return {{"id", format_command_id(ref.id)}, {"attempt", ref.attempt}}; }
-Json to_json(const Holding& holding) {
-  return {{"shard", holding.shard.value}, {"epoch", holding.epoch.value}};
+// {"id": …, "attempt": …, open for what else the item says.
+JsonObject begin_item(std::string& out, CommandId id, int attempt) {
+  JsonObject object(out);
+  object.text("id", format_command_id(id));
+  object.number("attempt", attempt);
+  return object;
+}
+
+void append(std::string& out, const AttemptRef& ref) { begin_item(out, ref.id, ref.attempt).end(); }
+void append(std::string& out, const Holding& holding) {
+  JsonObject object(out);
+  object.number("shard", holding.shard.value);
+  object.number("epoch", holding.epoch.value);
+  object.end();
+}
+void append(std::string& out, const std::string& text) { append_json_string(out, text); }
+
+template <class Items, class Append>
+void append_array(std::string& out, const Items& items, const Append& append_one) {
+  out += '[';
+  for (const auto& item : items) {
+    if (&item != &items.front()) out += ',';
+    append_one(item);
+  }
+  out += ']';
 }
 
 template <class Items>
-Json to_array(const Items& items) {
-  Json array = Json::array();
-  for (const auto& item : items) array.push_back(to_json(item));
-  return array;
+void array(JsonObject& object, std::string& out, std::string_view name, const Items& items) {
+  object.begin(name);
+  append_array(out, items, [&out](const auto& item) { append(out, item); });
+}
+
+// A message that is a list: `append_one` writes an item.
+template <class Items, class Append>
+void list(JsonObject& object, std::string& out, const Items& items, const Append& append_one) {
+  object.begin("items");
+  append_array(out, items, append_one);
 }
 
 // ---- writing: agent to server
 // --------------------------------------------------------------------------------
 
-Json write(const Hello& m, std::string&) {
-  return {{"kind", "hello"},
-          {"protocol", m.protocol},
-          {"name", m.name},
-          {"incarnation", m.incarnation.value},
-          {"dispatch", m.dispatch},
-          {"execute", m.execute},
-          {"queues", m.queues},
-          {"concurrency", m.concurrency},
-          {"version", m.version},
-          {"token", m.token},
-          {"holdings", to_array(m.holdings)},
-          {"in_hand", to_array(m.in_hand)},
-          {"attempts", to_array(m.attempts)},
-          {"draining", m.draining},
-          {"fault_injection", m.fault_injection}};
+void write(JsonObject& object, const Hello& m, Frame& frame) {
+  object.text("kind", "hello");
+  object.number("protocol", m.protocol);
+  object.text("name", m.name);
+  object.unsigned_number("incarnation", m.incarnation.value);
+  object.boolean("dispatch", m.dispatch);
+  object.boolean("execute", m.execute);
+  array(object, frame.header, "queues", m.queues);
+  object.number("concurrency", m.concurrency);
+  object.text("version", m.version);
+  object.text("token", m.token);
+  array(object, frame.header, "holdings", m.holdings);
+  array(object, frame.header, "in_hand", m.in_hand);
+  array(object, frame.header, "attempts", m.attempts);
+  object.boolean("draining", m.draining);
+  object.boolean("fault_injection", m.fault_injection);
 }
-Json write(const Heartbeat& m, std::string&) {
-  return {{"kind", "heartbeat"},      {"sequence", m.sequence},
-          {"in_flight", m.in_flight}, {"running", m.running},
-          {"published", m.published}, {"executed", m.executed},
-          {"broker_up", m.broker_up}, {"broker_blocked", m.broker_blocked}};
+void write(JsonObject& object, const Heartbeat& m, Frame&) {
+  object.text("kind", "heartbeat");
+  object.unsigned_number("sequence", m.sequence);
+  object.number("in_flight", m.in_flight);
+  object.number("running", m.running);
+  object.number("published", m.published);
+  object.number("executed", m.executed);
+  object.boolean("broker_up", m.broker_up);
+  object.boolean("broker_blocked", m.broker_blocked);
 }
-Json write(const Credit& m, std::string&) { return {{"kind", "credit"}, {"room", m.room}}; }
-Json write(const Marks& m, std::string&) {
-  Json items = Json::array();
-  for (const MarkItem& item : m.items) {
-    items.push_back({{"id", format_command_id(item.id)},
-                     {"attempt", item.attempt},
-                     {"token", item.token.value},
-                     {"shard", item.shard.value},
-                     {"epoch", item.epoch.value}});
-  }
-  return {{"kind", "marks"}, {"sequence", m.sequence}, {"items", std::move(items)}};
+void write(JsonObject& object, const Credit& m, Frame&) {
+  object.text("kind", "credit");
+  object.number("room", m.room);
 }
-Json write(const GiveBack& m, std::string&) {
-  Json items = Json::array();
-  for (const GiveBackItem& item : m.items) {
-    items.push_back({{"id", format_command_id(item.id)},
-                     {"attempt", item.attempt},
-                     {"shard", item.shard.value},
-                     {"epoch", item.epoch.value},
-                     {"reason", name_of(item.reason)}});
-  }
-  return {{"kind", "give_back"}, {"items", std::move(items)}};
+void write(JsonObject& object, const Marks& m, Frame& frame) {
+  object.text("kind", "marks");
+  object.unsigned_number("sequence", m.sequence);
+  list(object, frame.header, m.items, [&frame](const MarkItem& item) {
+    JsonObject one = begin_item(frame.header, item.id, item.attempt);
+    one.number("token", item.token.value);
+    one.number("shard", item.shard.value);
+    one.number("epoch", item.epoch.value);
+    one.end();
+  });
 }
-Json write(const Released& m, std::string&) { return {{"kind", "released"}, {"items", to_array(m.items)}}; }
-Json write(const Leaving&, std::string&) { return {{"kind", "leaving"}}; }
-Json write(const Begin& m, std::string&) {
-  Json items = Json::array();
-  for (const BeginItem& item : m.items) {
-    items.push_back({{"id", format_command_id(item.id)},
-                     {"attempt", item.attempt},
-                     {"token", item.token.value},
-                     {"nonce", item.nonce}});
-  }
-  return {{"kind", "begin"}, {"items", std::move(items)}};
+void write(JsonObject& object, const GiveBack& m, Frame& frame) {
+  object.text("kind", "give_back");
+  list(object, frame.header, m.items, [&frame](const GiveBackItem& item) {
+    JsonObject one = begin_item(frame.header, item.id, item.attempt);
+    one.number("shard", item.shard.value);
+    one.number("epoch", item.epoch.value);
+    one.text("reason", name_of(item.reason));
+    one.end();
+  });
 }
-Json write(const Finish& m, std::string& bytes) {
-  Json items = Json::array();
-  for (const FinishItem& item : m.items) {
-    Json json = {{"id", format_command_id(item.id)},
-                 {"attempt", item.attempt},
-                 {"outcome", name_of(item.outcome)},
-                 {"retryable", item.retryable},
-                 {"error", item.error}};
+void write(JsonObject& object, const Released& m, Frame& frame) {
+  object.text("kind", "released");
+  array(object, frame.header, "items", m.items);
+}
+void write(JsonObject& object, const Leaving&, Frame&) { object.text("kind", "leaving"); }
+void write(JsonObject& object, const Begin& m, Frame& frame) {
+  object.text("kind", "begin");
+  list(object, frame.header, m.items, [&frame](const BeginItem& item) {
+    JsonObject one = begin_item(frame.header, item.id, item.attempt);
+    one.number("token", item.token.value);
+    one.unsigned_number("nonce", item.nonce);
+    one.end();
+  });
+}
+void write(JsonObject& object, const Finish& m, Frame& frame) {
+  object.text("kind", "finish");
+  list(object, frame.header, m.items, [&frame](const FinishItem& item) {
+    JsonObject one = begin_item(frame.header, item.id, item.attempt);
+    one.text("outcome", name_of(item.outcome));
+    one.boolean("retryable", item.retryable);
+    one.text("error", item.error);
     if (item.result) {
-      json["result_bytes"] = item.result->size();
-      bytes += *item.result;
+      one.unsigned_number("result_bytes", item.result->size());
+      frame.bytes += *item.result;
     }
-    items.push_back(std::move(json));
-  }
-  return {{"kind", "finish"}, {"items", std::move(items)}};
+    one.end();
+  });
 }
 
 // ---- writing: server to agent
 // --------------------------------------------------------------------------------
 
-Json write(const Welcome& m, std::string&) {
-  return {{"kind", "welcome"}, {"lease_ttl_ms", m.lease_ttl_ms}, {"generation", m.generation}};
+void write(JsonObject& object, const Welcome& m, Frame&) {
+  object.text("kind", "welcome");
+  object.number("lease_ttl_ms", m.lease_ttl_ms);
+  object.number("generation", m.generation);
 }
-Json write(const Refused& m, std::string&) { return {{"kind", "refused"}, {"reason", m.reason}}; }
-Json write(const HeartbeatAck& m, std::string&) {
-  return {{"kind", "heartbeat_ack"}, {"sequence", m.sequence}};
+void write(JsonObject& object, const Refused& m, Frame&) {
+  object.text("kind", "refused");
+  object.text("reason", m.reason);
 }
-Json write(const Lease& m, std::string&) { return {{"kind", "lease"}, {"items", to_array(m.items)}}; }
-Json write(const Revoke& m, std::string&) { return {{"kind", "revoke"}, {"items", to_array(m.items)}}; }
-Json write(const HandOut& m, std::string& bytes) {
-  Json items = Json::array();
-  for (const HandOutItem& item : m.items) {
-    Json json = {{"id", format_command_id(item.id)},
-                 {"attempt", item.attempt},
-                 {"max_attempts", item.max_attempts},
-                 {"shard", item.shard.value},
-                 {"epoch", item.epoch.value},
-                 {"token", item.token.value},
-                 {"due_in_us", item.due_in_us},
-                 {"due_at_ms", item.due_at_ms},
-                 {"type", item.type},
-                 {"queue", item.queue},
-                 {"payload_bytes", item.payload->size()}};
-    if (!item.key.empty()) json["key"] = item.key;
-    bytes += *item.payload;
-    items.push_back(std::move(json));
-  }
-  return {{"kind", "hand_out"}, {"items", std::move(items)}};
+void write(JsonObject& object, const HeartbeatAck& m, Frame&) {
+  object.text("kind", "heartbeat_ack");
+  object.unsigned_number("sequence", m.sequence);
 }
-Json write(const MarksAck& m, std::string&) { return {{"kind", "marks_ack"}, {"sequence", m.sequence}}; }
-Json write(const Begun& m, std::string&) {
-  Json items = Json::array();
-  for (const BegunItem& item : m.items) {
-    Json json = {{"id", format_command_id(item.id)},
-                 {"attempt", item.attempt},
-                 {"nonce", item.nonce},
-                 {"go", item.verdict == Verdict::go},
-                 {"timeout_ms", item.timeout_ms}};
-    if (!item.reason.empty()) json["reason"] = item.reason;
-    items.push_back(std::move(json));
-  }
-  return {{"kind", "begun"}, {"items", std::move(items)}};
+void write(JsonObject& object, const Lease& m, Frame& frame) {
+  object.text("kind", "lease");
+  array(object, frame.header, "items", m.items);
 }
-Json write(const Finished& m, std::string&) { return {{"kind", "finished"}, {"items", to_array(m.items)}}; }
-Json write(const CancelRun& m, std::string&) {
-  return {{"kind", "cancel_run"}, {"items", to_array(m.items)}};
+void write(JsonObject& object, const Revoke& m, Frame& frame) {
+  object.text("kind", "revoke");
+  array(object, frame.header, "items", m.items);
 }
-Json write(const Strike& m, std::string&) {
-  return {{"kind", "strike"},
-          {"mode", m.mode},
-          {"point", m.point},
-          {"after", m.after},
-          {"duration_ms", m.duration_ms}};
+void write(JsonObject& object, const HandOut& m, Frame& frame) {
+  object.text("kind", "hand_out");
+  list(object, frame.header, m.items, [&frame](const HandOutItem& item) {
+    JsonObject one = begin_item(frame.header, item.id, item.attempt);
+    one.number("max_attempts", item.max_attempts);
+    one.number("shard", item.shard.value);
+    one.number("epoch", item.epoch.value);
+    one.number("token", item.token.value);
+    one.number("due_in_us", item.due_in_us);
+    one.number("due_at_ms", item.due_at_ms);
+    one.text("type", item.type);
+    one.text("queue", item.queue);
+    one.unsigned_number("payload_bytes", item.payload->size());
+    if (!item.key.empty()) one.text("key", item.key);
+    one.end();
+    frame.bytes += *item.payload;
+  });
+}
+void write(JsonObject& object, const MarksAck& m, Frame&) {
+  object.text("kind", "marks_ack");
+  object.unsigned_number("sequence", m.sequence);
+}
+void write(JsonObject& object, const Begun& m, Frame& frame) {
+  object.text("kind", "begun");
+  list(object, frame.header, m.items, [&frame](const BegunItem& item) {
+    JsonObject one = begin_item(frame.header, item.id, item.attempt);
+    one.unsigned_number("nonce", item.nonce);
+    one.boolean("go", item.verdict == Verdict::go);
+    one.number("timeout_ms", item.timeout_ms);
+    if (!item.reason.empty()) one.text("reason", item.reason);
+    one.end();
+  });
+}
+void write(JsonObject& object, const Finished& m, Frame& frame) {
+  object.text("kind", "finished");
+  array(object, frame.header, "items", m.items);
+}
+void write(JsonObject& object, const CancelRun& m, Frame& frame) {
+  object.text("kind", "cancel_run");
+  array(object, frame.header, "items", m.items);
+}
+void write(JsonObject& object, const Strike& m, Frame&) {
+  object.text("kind", "strike");
+  object.text("mode", m.mode);
+  object.text("point", m.point);
+  object.number("after", m.after);
+  object.number("duration_ms", m.duration_ms);
 }
 
 template <class Message>
 Frame encode_any(const Message& message) {
   Frame frame;
-  const Json header = std::visit([&](const auto& m) { return write(m, frame.bytes); }, message);
-  frame.header = dump_json(header);
+  JsonObject object(frame.header);
+  std::visit([&](const auto& m) { write(object, m, frame); }, message);
+  object.end();
   return frame;
 }
 

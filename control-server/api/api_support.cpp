@@ -5,8 +5,8 @@
 
 #include "common/base/log.h"
 #include "common/model/limits.h"
+#include "common/wire/json_text.h"
 #include "control-server/api/command_json.h"
-#include "control-server/api/json_text.h"
 
 namespace duly {
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "common/runtime/asio_loop.h"
+#include "common/wire/json_text.h"
 #include "control-server/api/api_support.h"
-#include "control-server/api/json_text.h"
 #include "control-server/api/routes.h"
 
 namespace duly {

@@ -1,5 +1,5 @@
+#include "common/wire/json_text.h"
 #include "control-server/api/command_json.h"
-#include "control-server/api/json_text.h"
 
 namespace duly {
 namespace {

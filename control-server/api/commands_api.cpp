@@ -3,11 +3,11 @@
 #include <array>
 #include <utility>
 
+#include "common/wire/json_text.h"
 #include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/command_json.h"
 #include "control-server/api/cursor.h"
-#include "control-server/api/json_text.h"
 #include "control-server/api/routes.h"
 
 namespace duly {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/base/ids.h"
-#include "control-server/api/json_text.h"
+#include "common/wire/json_text.h"
 
 namespace duly {
 namespace {

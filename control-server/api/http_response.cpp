@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstdio>
 
-#include "control-server/api/json_text.h"
+#include "common/wire/json_text.h"
 
 namespace duly {
 namespace {

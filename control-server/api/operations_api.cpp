@@ -2,9 +2,9 @@
 #include <utility>
 
 #include "common/metrics/metrics_page.h"
+#include "common/wire/json_text.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/cursor.h"
-#include "control-server/api/json_text.h"
 #include "control-server/api/metrics_text.h"
 #include "control-server/api/openapi_text.h"
 #include "control-server/api/routes.h"

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "common/model/limits.h"
+#include "common/wire/json_text.h"
 #include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/command_json.h"
-#include "control-server/api/json_text.h"
 
 namespace duly {
 namespace {

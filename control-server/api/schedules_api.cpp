@@ -2,10 +2,10 @@
 #include <charconv>
 #include <utility>
 
+#include "common/wire/json_text.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/command_json.h"
 #include "control-server/api/cursor.h"
-#include "control-server/api/json_text.h"
 #include "control-server/api/paging.h"
 #include "control-server/api/routes.h"
 #include "control-server/api/schedule_json.h"

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <variant>
 
-#include "control-server/api/json_text.h"
+#include "common/wire/json_text.h"
 
 namespace duly {
 namespace {

@@ -1,6 +1,6 @@
 #include "control-server/api/stats_json.h"
 
-#include "control-server/api/json_text.h"
+#include "common/wire/json_text.h"
 
 namespace duly {
 namespace {

@@ -3,10 +3,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/wire/json_text.h"
 #include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/command_json.h"
-#include "control-server/api/json_text.h"
 #include "control-server/api/routes.h"
 
 namespace duly {
@@ -38,6 +38,21 @@ void answer_batch(Api& api, const Respond& respond, const Submitted& submitted) 
   respond_to_change(api, respond, std::move(response));
 }
 
+// As the reader would show it: held against it by a test.
+HttpResponse show_fresh(const FreshCommand& fresh) {
+  CommandView view;
+  view.id = fresh.row.id;
+  view.spec = fresh.spec;
+  view.spec.due_at_ms = fresh.row.due_ms;
+  view.state = fresh.row.state;
+  view.max_attempts = fresh.row.max_attempts;
+  view.shard = fresh.row.shard.value;
+  view.created_at_ms = fresh.created_ms;
+  HttpResponse response;
+  append_command_json(response.body, view, CommandDetail::full);
+  return response;
+}
+
 void submit(Api& api, const ApiCall& call, Form form, std::vector<NewCommand> commands) {
   const auto shared = std::make_shared<std::vector<NewCommand>>(std::move(commands));
   const auto make = [shared, who = call.actor](ReplyTo reply) {
@@ -48,7 +63,7 @@ void submit(Api& api, const ApiCall& call, Form form, std::vector<NewCommand> co
       if (form != Form::single) return answer_batch(api, respond, *submitted);
       const SubmittedItem& item = submitted->items.at(0);
       answer_accepted(api, respond, "/v1/commands/", format_command_id(item.id), item.replayed,
-                      show_command(api, item.id));
+                      submitted->only ? show_fresh(*submitted->only) : show_command(api, item.id));
     } else if (const auto* problem = std::get_if<Problem>(&answer.what)) {
       respond_to_change(api, respond, problem_response(in_terms_of(form, *problem)));
     } else {

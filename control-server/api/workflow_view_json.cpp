@@ -1,5 +1,5 @@
 // What a client is shown of a workflow.
-#include "control-server/api/json_text.h"
+#include "common/wire/json_text.h"
 #include "control-server/api/workflow_json.h"
 
 namespace duly {

@@ -19,8 +19,15 @@ struct SubmittedItem {
   CommandId id;
   bool replayed = false;  // the idempotency key was known: nothing new was stored
 };
+// A command as it was stored, for the answer to who asked for it alone: nothing has happened to it yet.
+struct FreshCommand {
+  StateRow row;
+  CommandSpec spec;
+  std::int64_t created_ms = 0;
+};
 struct Submitted {
   std::vector<SubmittedItem> items;
+  std::shared_ptr<const FreshCommand> only = nullptr;  // of one new command; else null
 };
 // The command is as asked; its present row can be read now.
 struct Done {

@@ -189,7 +189,8 @@ class Engine {
   std::optional<Problem> refuse_names(const CommandSpec& spec) const;
   std::optional<Problem> refuse_expired(const CommandSpec& spec, std::size_t index) const;
   // With `unmet` parents that have not succeeded it waits for them.
-  CommandId accept(const NewCommand& command, std::int64_t unmet = 0);
+  StateRow accept(const NewCommand& command, std::int64_t unmet = 0);
+  void accept_into(Submitted& submitted, NewCommand& command, bool alone);
   QueueNumber ensure_queue(const std::string& name);
 
   // ---- steps of a life

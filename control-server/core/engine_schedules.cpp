@@ -248,7 +248,7 @@ CommandId Engine::launch(ScheduleRow& row, std::int64_t fire_ms, FireKind kind) 
   const bool by_hand = kind == FireKind::by_hand;
   command.spec.due_at_ms =
       by_hand ? now_ms() : fire_ms + jitter_of(row.spec.name, fire_ms, row.spec.jitter_ms);
-  const CommandId id = accept(command);
+  const CommandId id = accept(command).id;
   store_.insert_fire(row.id, fire_ms, kind, id);
   ++open_fires_;
   ++row.fired;

@@ -45,7 +45,7 @@ CommandId Engine::accept_dependent(const NewCommand& command) {
     ++unmet;
     if (is_end(parent->state)) bad = parent;
   }
-  const CommandId id = accept(command, unmet);
+  const CommandId id = accept(command, unmet).id;
   for (const CommandId parent : command.spec.depends_on) store_.insert_edge(parent, id);
   if (bad) parent_ended(*store_.find(id), *bad);
   return id;
@@ -84,7 +84,8 @@ CommandId Engine::accept_workflow(const SubmitWorkflow& input) {
   ids.reserve(input.nodes.size());
   for (std::size_t i = 0; i < input.nodes.size(); ++i) {
     const SubmitWorkflow::Node& node = input.nodes[i];
-    const CommandId id = accept(input.work.commands[i], static_cast<std::int64_t>(node.parents.size()));
+    const CommandId id =
+        accept(input.work.commands[i], static_cast<std::int64_t>(node.parents.size())).id;
     store_.insert_node({id, row.id, node.name, node.takes_results ? Fills::when_released : Fills::never});
     for (const std::size_t parent : node.parents) store_.insert_edge(ids[parent], id);
     ids.push_back(id);

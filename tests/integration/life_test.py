@@ -57,6 +57,17 @@ class Life(TestCase):
         self.assertRegex(command["due_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         self.api.post(f"/v1/commands/{command['id']}/cancel")
 
+    def test_the_answer_to_a_submit_is_what_the_store_holds(self):
+        full = (b'{"type":"odd.one","payload":{ "a" : 1.50, "a\\u0062": [ ] },"delay_ms":3600000,"priority":0,"key":"k",'
+                b'"labels":{"b":"2","a":"\xc3\xa9\\n"},"timeout_ms":77,"on_lost":"dead","expires_at":"2199-01-01T00:00:00Z",'
+                b'"retry":{"max_attempts":7,"initial_delay_ms":1,"multiplier":1.25,"max_delay_ms":9,"jitter":0.3}}')
+        for body in (full, b'{"type":"plain","delay_ms":3600000}',
+                     b'{"type":"at","due_at":"%s"}' % in_ms(3600_000).encode()):
+            answer = self.api.want(201, "POST", "/v1/commands", body)
+            path = f"/v1/commands/{answer.json['id']}"
+            self.assertEqual(answer.body, self.api.want(200, "GET", path).body)
+            self.api.post(path + "/cancel")
+
     def test_every_answer_has_a_request_id(self):
         for method, path in (("GET", "/livez"), ("GET", "/nowhere"), ("POST", "/v1/commands"), ("DELETE", "/livez")):
             self.assertRegex(self.api.ask(method, path).headers["X-Request-Id"], r"^\S+$")

@@ -19,6 +19,7 @@ class JsonObject {
   void text(std::string_view name, std::string_view value);
   void text_or_null(std::string_view name, std::string_view value);  // empty = null
   void number(std::string_view name, std::int64_t value);
+  void unsigned_number(std::string_view name, std::uint64_t value);
   void real(std::string_view name, double value);
   void boolean(std::string_view name, bool value);
   // Milliseconds since 1970 as RFC 3339.

@@ -1,11 +1,23 @@
-#include "control-server/api/json_text.h"
+#include "common/wire/json_text.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "common/base/time.h"
 #include "common/wire/json.h"
 
 namespace duly {
+namespace {
+
+template <class Number>
+void append_digits(std::string& out, Number value) {
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  out.append(digits.data(), end);
+}
+
+}  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
   const bool plain = std::all_of(text.begin(), text.end(),
@@ -36,7 +48,15 @@ void JsonObject::text_or_null(std::string_view name, std::string_view value) {
   value.empty() ? raw(name, "null") : text(name, value);
 }
 
-void JsonObject::number(std::string_view name, std::int64_t value) { raw(name, std::to_string(value)); }
+void JsonObject::number(std::string_view name, std::int64_t value) {
+  begin(name);
+  append_digits(out_, value);
+}
+
+void JsonObject::unsigned_number(std::string_view name, std::uint64_t value) {
+  begin(name);
+  append_digits(out_, value);
+}
 
 void JsonObject::real(std::string_view name, double value) { raw(name, dump_json(Json(value))); }
 
