@@ -2,6 +2,9 @@
 
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <utility>
@@ -30,6 +33,9 @@ amqp_table_entry_t flag(const char* name) {
 Error lost(std::string what) { return Error{Errc::unavailable, std::move(what)}; }
 
 }  // namespace
+
+// What fails here costs speed only.
+void GatheredWrites::hold(int on) const { ::setsockopt(descriptor_, IPPROTO_TCP, TCP_CORK, &on, sizeof on); }
 
 std::string describe_close(const amqp_method_t& method) {
   if (method.id == AMQP_CHANNEL_CLOSE_METHOD) {

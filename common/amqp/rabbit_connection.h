@@ -17,6 +17,21 @@
 
 namespace duly {
 
+// While it lives, what is written to the socket leaves in full segments (TCP_CORK, tcp(7)): a segment for
+// each message costs the kernel more than the message, here and at the broker.  Not across a call that waits
+// for an answer: what is held back may stay for 200 ms.
+class GatheredWrites {
+ public:
+  explicit GatheredWrites(int descriptor) : descriptor_(descriptor) { hold(1); }
+  ~GatheredWrites() { hold(0); }
+  GatheredWrites(const GatheredWrites&) = delete;
+  GatheredWrites& operator=(const GatheredWrites&) = delete;
+
+ private:
+  void hold(int on) const;
+  const int descriptor_;
+};
+
 class RabbitConnection {
  public:
   static constexpr milliseconds kConnectTime{2000};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "common/amqp/rabbit_topology.h"
@@ -169,15 +170,18 @@ std::deque<RabbitPublisher::Work> RabbitPublisher::take_work(std::size_t publish
 Status RabbitPublisher::do_work(RabbitConnection& connection) {
   const std::size_t window = config_.publish_window;
   std::deque<Work> work = take_work(window - std::min(window, tracker_.open()));
+  std::optional<GatheredWrites> gathered;
   while (!work.empty()) {
     Status status = ok_status();
     if (auto* waiting = std::get_if<Waiting>(&work.front())) {
+      if (!gathered && work.size() > 1) gathered.emplace(connection.descriptor());
       tracker_.on_publish(waiting->ticket, waiting->message.message_id, worker_.now());
       const auto call = connection.watched();
       status =
           connection.sent(publish_message(connection.state(), kPublishChannel, waiting->message), "publish");
     } else {
       const auto& queue = std::get<std::string>(work.front());
+      gathered.reset();  // its answer is waited for
       status = declare_queue(connection, kDeclareChannel, config_.queue_type, queue);
     }
     work.pop_front();
