@@ -18,7 +18,10 @@ constexpr int kLargestPrefetch = 65'535;
 }  // namespace
 
 RabbitConsumer::RabbitConsumer(const RabbitConfig& config, const Loop& clock, RabbitConsumerEvents events)
-    : config_(config), events_(std::move(events)), worker_(config, "consume", clock) {}
+    : config_(config),
+      events_(std::move(events)),
+      assembler_(config.largest_body),
+      worker_(config, "consume", clock) {}
 
 void RabbitConsumer::start() {
   worker_.start({[this](RabbitConnection& connection) { return prepare(connection); },
@@ -76,6 +79,7 @@ Result<MonoTime> RabbitConsumer::turn(RabbitConnection& connection) {
   for (const Request& request : take_requests()) {
     if (auto status = perform(connection, request); !status) return status.error();
   }
+  if (auto acknowledged = send_acks(connection); !acknowledged) return acknowledged.error();
   auto status = read_all(connection);
   flush();
   if (status) status = look(connection);
@@ -85,8 +89,9 @@ Result<MonoTime> RabbitConsumer::turn(RabbitConnection& connection) {
 
 void RabbitConsumer::lost() {
   flush();
-  assembler_ = MessageAssembler{};
+  assembler_ = MessageAssembler{config_.largest_body};
   unsettled_.clear();
+  acks_.clear();
   events_.down();
 }
 
@@ -165,7 +170,9 @@ Status RabbitConsumer::on_whole_message(RabbitConnection& connection) {
 
 Status RabbitConsumer::perform(RabbitConnection& connection, const Request& request) {
   if (const auto* one = std::get_if<SettleOne>(&request)) {
-    if (one->generation != generation_) return ok_status();
+    const bool open = unsettled_.contains(one->tag) && !acks_.contains(one->tag);  // what came first holds
+    if (one->generation != generation_ || !open) return ok_status();
+    if (one->how == Settle::ack) return acks_.insert(one->tag), ok_status();
     return send_settle(connection, one->tag, one->how);
   }
   if (const auto* consume = std::get_if<Consume>(&request)) {
@@ -204,6 +211,27 @@ Status RabbitConsumer::end_consumer(RabbitConnection& connection, const std::str
   const auto call = connection.watched_rpc();
   amqp_basic_cancel(connection.state(), kConsumeChannel, as_bytes(queue));
   return connection.reply(kConsumeChannel, "basic.cancel");
+}
+
+// What was acknowledged since the last turn: one frame for everything up to the first that is still open, and
+// one for each beyond.
+Status RabbitConsumer::send_acks(RabbitConnection& connection) {
+  std::uint64_t together = 0;
+  for (const std::uint64_t tag : unsettled_) {
+    if (!acks_.contains(tag)) break;
+    together = tag;
+  }
+  if (together != 0) {
+    const auto call = connection.watched();
+    const int status = amqp_basic_ack(connection.state(), kConsumeChannel, together, /*multiple=*/1);
+    if (auto sent = connection.sent(status, "settle"); !sent) return sent;
+    unsettled_.erase(unsettled_.begin(), unsettled_.upper_bound(together));
+    acks_.erase(acks_.begin(), acks_.upper_bound(together));
+  }
+  for (const std::uint64_t tag : std::exchange(acks_, {})) {
+    if (auto sent = send_settle(connection, tag, Settle::ack); !sent) return sent;
+  }
+  return ok_status();
 }
 
 Status RabbitConsumer::send_settle(RabbitConnection& connection, std::uint64_t tag, Settle how) {

@@ -125,6 +125,7 @@ Json write(const HandOut& m, std::string& bytes) {
                  {"queue", item.queue},
                  {"payload_bytes", item.payload->size()}};
     if (!item.key.empty()) json["key"] = item.key;
+    if (!item.content_type.empty()) json["content_type"] = item.content_type;
     bytes += *item.payload;
     items.push_back(std::move(json));
   }

@@ -219,6 +219,47 @@ inline void deliveries_are_settled(BrokerWorld& world) {
   }
 }
 
+// Of many acknowledged in any order those that were not come again, and no others.
+inline void what_stays_open_comes_again(BrokerWorld& world) {
+  Client client(world);
+  const std::string queue = filled_queue(client);
+  client.broker->consume(queue, 100);
+  REQUIRE(client.until_delivered(10));
+  for (const std::size_t i : {9U, 1U, 0U, 4U, 2U, 8U, 5U, 6U}) {
+    client.settle(client.deliveries[i], Settle::ack);
+  }
+  world.run_for(milliseconds{200});
+  client.broker->drop_connections(milliseconds{50});
+  REQUIRE(client.until([&client] { return client.consumer_losses == 1; }));
+  REQUIRE(client.until_delivered(12));
+  world.run_for(milliseconds{300});
+  REQUIRE(client.deliveries.size() == 12);
+  CHECK(client.deliveries[10].message.message_id == queue + ".4");
+  CHECK(client.deliveries[11].message.message_id == queue + ".8");
+}
+
+// Of contract section 5: what others publish to duly.submit is consumed by the name "/duly.submit".
+inline void messages_to_submit_arrive(BrokerWorld& world) {
+  Client client(world);
+  REQUIRE(client.until_up());
+  AmqpMessage message = message_for("some.key", "m-" + world.fresh_queue());
+  message.exchange = topology::kSubmitExchange;
+  message.headers["x-delay"] = std::int64_t{1} << 40;
+  client.broker->publish(1, message);
+  REQUIRE(client.until_settled(1));
+  CHECK(client.count(PublishOutcome::confirmed) == 1);
+  client.broker->consume("/" + topology::kSubmitQueue, 10);
+  REQUIRE(client.until_delivered(1));
+  const Delivery& got = client.deliveries.back();
+  CHECK(got.queue == "/" + topology::kSubmitQueue);
+  CHECK(got.message.exchange == topology::kSubmitExchange);
+  CHECK(got.message.routing_key == "some.key");
+  CHECK(got.message.message_id == message.message_id);
+  CHECK(got.message.headers == message.headers);
+  client.settle(got, Settle::ack);
+  world.run_for(milliseconds{200});
+}
+
 inline void queues_are_looked_after(BrokerWorld& world) {
   Client client(world);
   const std::string queue = world.fresh_queue();
