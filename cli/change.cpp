@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "cli/operations.h"
 #include "cli/requests.h"
 
 namespace duly::cli {
@@ -7,6 +8,7 @@ namespace {
 
 struct ChangeFlags {
   std::vector<std::string> ids;
+  FilterFlags filter;
   std::string payload;
 };
 
@@ -31,12 +33,26 @@ int change_each(const Session& session, const ChangeFlags& flags, const std::str
   return code;
 }
 
+// Commands by their ids, or what a filter names: never both, and never nothing.
+int change(const Session& session, const ChangeFlags& flags, const std::string& verb, Api& api) {
+  const bool filtered = flags.filter.any();
+  if (filtered && !flags.ids.empty())
+    return report(invalid(verb + ": ids, or flags that name many, not both"));
+  if (!filtered && flags.ids.empty())
+    return report(
+        invalid(verb + ": which commands? Give ids, or flags such as --state (duly " + verb + " --help)"));
+  if (!filtered) return change_each(session, flags, verb, api);
+  if (!flags.payload.empty()) return report(invalid("--payload is for single commands"));
+  return operate(session, api, verb, flags.filter);
+}
+
 CLI::App* add_verb(CLI::App& app, Session& session, const std::string& verb, const std::string& help,
                    const std::shared_ptr<ChangeFlags>& flags) {
   CLI::App* command = app.add_subcommand(verb, help);
-  command->add_option("ID", flags->ids, "cmd_…, one or more")->required();
+  command->add_option("ID", flags->ids, "cmd_…, one or more");
+  add_filter_flags(command, flags->filter);
   command->callback([flags, verb, &session] {
-    session.exit_code = with_api(session, [&](Api& api) { return change_each(session, *flags, verb, api); });
+    session.exit_code = with_api(session, [&](Api& api) { return change(session, *flags, verb, api); });
   });
   return command;
 }
@@ -44,9 +60,11 @@ CLI::App* add_verb(CLI::App& app, Session& session, const std::string& verb, con
 }  // namespace
 
 void add_change(CLI::App& app, Session& session) {
-  add_verb(app, session, "cancel", "Cancel commands", std::make_shared<ChangeFlags>());
+  add_verb(app, session, "cancel", "Cancel commands, by their ids or by what they are",
+           std::make_shared<ChangeFlags>());
   const auto flags = std::make_shared<ChangeFlags>();
-  add_verb(app, session, "retry", "Give dead commands a fresh set of attempts", flags)
+  add_verb(app, session, "retry",
+           "Give dead commands a fresh set of attempts, by their ids or by what they are", flags)
       ->add_option("--payload", flags->payload,
                    "JSON, @FILE or - : in the place of the one that failed, which is kept as a revision");
 }

@@ -1,7 +1,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "cli/lists.h"
+#include "cli/watch.h"
 
 namespace duly::cli {
 namespace {
@@ -24,7 +24,7 @@ void add_agents(CLI::App& app, Session& session) {
   const auto name = std::make_shared<std::string>();
   CLI::App* agents = app.add_subcommand("agents", "Show the agents");
   agents->add_option("NAME", *name, "only this one, in full");
-  run_on(agents, session, [name, &session](Api& api) {
+  run_watched(agents, session, [name, &session](Api& api) {
     if (!name->empty()) return show_object(session, api.get("/v1/agents/" + url_encode(*name)));
     return show_list(session, api, "/v1/agents", agent_columns());
   });
@@ -42,12 +42,8 @@ void add_agents(CLI::App& app, Session& session) {
 
 void add_shards(CLI::App& app, Session& session) {
   CLI::App* shards = app.add_subcommand("shards", "Show the shards and who holds them; pin, unpin");
-  shards->require_subcommand(0, 1);
-  shards->final_callback([shards, &session] {
-    if (!shards->get_subcommands().empty()) return;
-    session.exit_code =
-        with_api(session, [&](Api& api) { return show_list(session, api, "/v1/shards", shard_columns()); });
-  });
+  run_watched_alone(shards, session,
+                    [&session](Api& api) { return show_list(session, api, "/v1/shards", shard_columns()); });
   const auto shard = std::make_shared<int>(0);
   const auto agent = std::make_shared<std::string>();
   const auto path = [shard] { return "/v1/shards/" + std::to_string(*shard) + "/agent"; };
@@ -67,12 +63,8 @@ void add_shards(CLI::App& app, Session& session) {
 
 void add_queues(CLI::App& app, Session& session) {
   CLI::App* queues = app.add_subcommand("queues", "Show the queues; pause, resume");
-  queues->require_subcommand(0, 1);
-  queues->final_callback([queues, &session] {
-    if (!queues->get_subcommands().empty()) return;
-    session.exit_code =
-        with_api(session, [&](Api& api) { return show_list(session, api, "/v1/queues", {}); });
-  });
+  run_watched_alone(queues, session,
+                    [&session](Api& api) { return show_list(session, api, "/v1/queues", {}); });
   const auto name = std::make_shared<std::string>();
   for (const bool paused : {true, false}) {
     CLI::App* command = queues->add_subcommand(paused ? "pause" : "resume",
@@ -132,7 +124,7 @@ void add_cluster(CLI::App& app, Session& session) {
   add_shards(app, session);
   add_queues(app, session);
   CLI::App* stats = app.add_subcommand("stats", "Show counts, rates and lateness");
-  run_on(stats, session, [&session](Api& api) { return show_object(session, api.get("/v1/stats")); });
+  run_watched(stats, session, [&session](Api& api) { return show_object(session, api.get("/v1/stats")); });
   add_crash(app, session);
 }
 

@@ -98,7 +98,7 @@ int export_to_file(const ExportFlags& flags, Api& api) {
 void add_export(CLI::App& app, Session& session) {
   const auto flags = std::make_shared<ExportFlags>();
   CLI::App* command = app.add_subcommand("export", "Write ended commands as NDJSON, the longest ended first");
-  command->add_option("--state", flags->state, "only ended in this state");
+  command->add_option("--state", flags->state, "only ended in this state")->type_name("STATE");
   command->add_option("--type", flags->type, "only of this type");
   command->add_option("--queue", flags->queue, "only of this queue");
   command->add_option("--finished-after", flags->finished_after, "only ended after this instant");

@@ -1,12 +1,12 @@
 // duly load: submits newline-delimited JSON in batches, each of which the server takes whole or not at all.
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <fstream>
 #include <iostream>
 #include <memory>
 
+#include "cli/progress.h"
 #include "cli/requests.h"
 #include "common/model/limits.h"
 
@@ -24,37 +24,10 @@ struct Batch {
   bool keyed = true;                 // every line has an idempotency key: sending it again does no harm
 };
 
-// A line on the terminal that shows how far it is; nothing when there is no terminal.
-class Progress {
- public:
-  explicit Progress(std::uint64_t total_bytes) : total_(total_bytes), shown_(::isatty(STDERR_FILENO) == 1) {}
-  ~Progress() {
-    if (shown_) std::fputs("\n", stderr);
-  }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-
-  void show(std::uint64_t bytes, std::uint64_t accepted) const {
-    if (!shown_) return;
-    std::string bar;
-    if (total_ > 0) {
-      constexpr std::uint64_t kWidth = 40;
-      const std::uint64_t filled = std::min(kWidth, bytes * kWidth / total_);
-      bar = "[" + std::string(filled, '#') + std::string(kWidth - filled, '.') + "] " +
-            std::to_string(std::min<std::uint64_t>(100, bytes * 100 / total_)) + "% ";
-    }
-    std::fprintf(stderr, "\r%s%llu accepted", bar.c_str(), static_cast<unsigned long long>(accepted));
-  }
-
- private:
-  std::uint64_t total_;
-  bool shown_;
-};
-
 class Loader {
  public:
   Loader(const Session& session, Api& api, std::istream& input, std::uint64_t total_bytes)
-      : session_(session), api_(api), input_(input), progress_(total_bytes) {}
+      : session_(session), api_(api), input_(input), total_(total_bytes) {}
 
   int run() {
     int code = kDone;
@@ -62,7 +35,7 @@ class Loader {
       Batch batch;
       if (auto read = read_batch(batch); !read) code = report(read.error());
       if (code == kDone && !batch.lines.empty()) code = send(batch);
-      progress_.show(bytes_, accepted_);
+      progress_.show(bytes_, total_, std::to_string(accepted_) + " accepted");
     }
     return code;
   }
@@ -157,7 +130,8 @@ class Loader {
   const Session& session_;
   Api& api_;
   std::istream& input_;
-  Progress progress_;
+  ProgressLine progress_;
+  const std::uint64_t total_;  // bytes; 0 = not known
   std::uint64_t line_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t accepted_ = 0;

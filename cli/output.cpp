@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "cli/hints.h"
+
 namespace duly::cli {
 namespace {
 
@@ -63,6 +65,10 @@ void collect_fields(const Json& object, const std::string& prefix, std::string_v
 std::string text_field(const Json& object, const char* name) {
   const auto at = object.find(name);
   return at != object.end() && at->is_string() ? printable(at->get_ref<const std::string&>()) : "";
+}
+
+void give_hint(std::string_view hint) {
+  if (!hint.empty()) std::fprintf(stderr, "  hint: %.*s\n", static_cast<int>(hint.size()), hint.data());
 }
 
 }  // namespace
@@ -142,6 +148,10 @@ std::string coloured(std::string_view word) {
   return colour.empty() ? std::string(word) : std::string(colour) + std::string(word) + "\033[0m";
 }
 
+std::string emphasised(std::string_view text) {
+  return wants_colours() ? "\033[1m" + std::string(text) + "\033[0m" : std::string(text);
+}
+
 void print_fields(const Json& object, std::string_view skip) {
   std::vector<std::pair<std::string, std::string>> fields;
   collect_fields(object, "", skip, fields);
@@ -160,16 +170,21 @@ void print_line(std::string_view text) {
 
 int report(const Error& error) {
   std::fprintf(stderr, "duly: %s\n", printable(error.what).c_str());
+  give_hint(hint_for(error));
   return error.code == Errc::invalid ? kUsage : kFailed;
 }
 
-int report_problem(const Answer& answer) {
-  std::string line = "duly: " + std::to_string(answer.status);
+std::string problem_line(const Answer& answer) {
+  std::string line = std::to_string(answer.status);
   for (const char* part : {"title", "detail"}) {
     const std::string text = answer.body.is_object() ? text_field(answer.body, part) : "";
     if (!text.empty()) line += (part == std::string_view("title") ? " " : ": ") + text;
   }
-  std::fprintf(stderr, "%s\n", line.c_str());
+  return line;
+}
+
+int report_problem(const Answer& answer) {
+  std::fprintf(stderr, "duly: %s\n", problem_line(answer).c_str());
   const auto errors = answer.body.is_object() ? answer.body.find("errors") : answer.body.end();
   if (errors != answer.body.end() && errors->is_array()) {
     for (const Json& each : *errors) {
@@ -178,6 +193,7 @@ int report_problem(const Answer& answer) {
                    text_field(each, "detail").c_str());
     }
   }
+  give_hint(hint_for(answer));
   return answer.status == 404 ? kNotFound : kFailed;
 }
 

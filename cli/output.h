@@ -44,6 +44,9 @@ std::string cell_text(const Json& value);
 // The text without control characters.
 std::string printable(std::string_view text);
 
+// In bold, where colours are wanted.
+std::string emphasised(std::string_view text);
+
 // The word in the colour of the state it names, where colours are wanted.
 std::string coloured(std::string_view word);
 
@@ -53,6 +56,8 @@ void print_line(std::string_view text);  // to standard output, with a line end
 
 // Prints to standard error what went wrong and answers the exit code.
 int report(const Error& error);
+// "404 Not found: there is no such command".
+std::string problem_line(const Answer& answer);
 int report_problem(const Answer& answer);
 // Prints a good answer as JSON, or hands it to `print`; a bad one as a problem.
 template <class Print>

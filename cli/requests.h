@@ -21,6 +21,9 @@ Result<std::string> payload_text(const std::string& given);
 
 inline std::string command_path(const std::string& id) { return "/v1/commands/" + url_encode(id); }
 
+// "NAME=VALUE" pairs as an object.
+Result<Json> read_labels(const std::vector<std::string>& pairs);
+
 // Whether the command in `body` has reached an end, and whether that end is a success.
 bool has_ended(const Json& body);
 bool has_succeeded(const Json& body);

@@ -1,9 +1,11 @@
+#include "cli/schedules.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 
 #include "cli/import.h"
-#include "cli/lists.h"
+#include "cli/watch.h"
 #include "common/model/limits.h"
 
 namespace duly::cli {
@@ -33,11 +35,9 @@ void add_schedule_list(CLI::App* schedules, Session& session) {
   const auto list = [&session](Api& api) {
     return show_list(session, api, "/v1/schedules", schedule_columns());
   };
-  run_on(schedules->add_subcommand("list", "Show the schedules (the same as no subcommand)"), session, list);
-  schedules->require_subcommand(0, 1);
-  schedules->final_callback([schedules, list, &session] {
-    if (schedules->get_subcommands().empty()) session.exit_code = with_api(session, list);
-  });
+  run_watched(schedules->add_subcommand("list", "Show the schedules (the same as no subcommand)"), session,
+              list);
+  run_watched_alone(schedules, session, list);
 }
 
 void add_create(CLI::App* schedules, Session& session) {
@@ -92,6 +92,7 @@ void add_schedules(CLI::App& app, Session& session) {
            });
   }
   add_next(schedules, session, name);
+  add_backfill(schedules, session);
   add_import(schedules, session);
 }
 

@@ -13,6 +13,10 @@ inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
 inline constexpr int kNotFound = 3;
 
+// Flags that say which commands are changed.  They have no variable: what is changed is said in the line that
+// changes it.
+inline constexpr const char* kSelecting = "Which commands";
+
 struct Session {
   std::string server = "http://127.0.0.1:8080";
   std::string api_key;
@@ -24,10 +28,12 @@ struct Session {
 
 // Each adds its subcommands; their callbacks set the exit code.  `session` must outlive `app`.
 void add_submit(CLI::App& app, Session& session);
-void add_show(CLI::App& app, Session& session);     // list, get, watch
-void add_change(CLI::App& app, Session& session);   // cancel, retry
-void add_load(CLI::App& app, Session& session);     // load
-void add_export(CLI::App& app, Session& session);   // export
+void add_show(CLI::App& app, Session& session);    // list, get, watch
+void add_change(CLI::App& app, Session& session);  // cancel, retry
+void add_load(CLI::App& app, Session& session);    // load
+void add_export(CLI::App& app, Session& session);  // export
+void add_operations(CLI::App& app, Session& session);
+void add_top(CLI::App& app, Session& session);
 void add_cluster(CLI::App& app, Session& session);  // agents, shards, queues, stats, crash, drain, resume
 void add_schedules(CLI::App& app, Session& session);
 void add_workflows(CLI::App& app, Session& session);

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "cli/session.h"
+
 namespace duly::cli {
 namespace {
 
@@ -59,7 +61,8 @@ Status apply_line(const std::string& line, const std::string& place, const std::
 void name_variables(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     const bool informs = option == app.get_help_ptr() || option == app.get_version_ptr();
-    if (!informs && !option->get_lnames().empty()) option->envname(variable_of(option->get_lnames().front()));
+    if (!informs && option->get_group() != kSelecting && !option->get_lnames().empty())
+      option->envname(variable_of(option->get_lnames().front()));
   }
   for (CLI::App* command : app.get_subcommands({})) name_variables(*command);
 }

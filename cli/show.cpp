@@ -1,7 +1,7 @@
 #include <limits>
 #include <memory>
 
-#include "cli/lists.h"
+#include "cli/watch.h"
 
 namespace duly::cli {
 namespace {
@@ -78,7 +78,7 @@ int watch(const Session& session, const std::string& id, Api& api) {
 void add_list(CLI::App& app, Session& session) {
   const auto flags = std::make_shared<ListFlags>();
   CLI::App* command = app.add_subcommand("list", "List commands, newest first");
-  command->add_option("--state", flags->state, "only in this state");
+  command->add_option("--state", flags->state, "only in this state")->type_name("STATE");
   command->add_option("--type", flags->type, "only of this type");
   command->add_option("--queue", flags->queue, "only of this queue");
   command->add_option("--key", flags->key, "only with this key");
@@ -88,9 +88,7 @@ void add_list(CLI::App& app, Session& session) {
   command->add_option("--schedule", flags->schedule, "only what this schedule has made");
   command->add_option("--workflow", flags->workflow, "only those of this workflow (wf_…)");
   add_page_flags(command, flags->pages);
-  command->callback([flags, &session] {
-    session.exit_code = with_api(session, [&](Api& api) { return list(session, *flags, api); });
-  });
+  run_watched(command, session, [flags, &session](Api& api) { return list(session, *flags, api); });
 }
 
 }  // namespace

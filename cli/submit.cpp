@@ -24,17 +24,6 @@ struct SubmitFlags {
   std::optional<std::int64_t> wait_ms;
 };
 
-Result<Json> read_labels(const std::vector<std::string>& pairs) {
-  Json labels = Json::object();
-  for (const std::string& pair : pairs) {
-    const std::size_t equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0)
-      return invalid("--label \"" + pair + "\" is not NAME=VALUE");
-    labels[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
-  return labels;
-}
-
 Result<std::string> request_body(const SubmitFlags& flags) {
   Json body{{"type", flags.type}};
   if (!flags.queue.empty()) body["queue"] = flags.queue;

@@ -1,6 +1,6 @@
 #include <memory>
 
-#include "cli/lists.h"
+#include "cli/watch.h"
 #include "cli/workflow_view.h"
 #include "cli/workflow_watch.h"
 #include "common/model/limits.h"
@@ -92,11 +92,8 @@ void add_workflow_list(CLI::App* workflows, Session& session) {
       workflows->add_subcommand("list", "List workflows, newest first (the same as no subcommand)");
   command->add_option("--state", *state, "only those running, succeeded, failed or cancelled");
   add_page_flags(command, *pages);
-  run_on(command, session, list);
-  workflows->require_subcommand(0, 1);
-  workflows->final_callback([workflows, list, &session] {
-    if (workflows->get_subcommands().empty()) session.exit_code = with_api(session, list);
-  });
+  run_watched(command, session, list);
+  run_watched_alone(workflows, session, list);
 }
 
 // A view of ten thousand nodes helps nobody who asked for a change: only JSON has them.

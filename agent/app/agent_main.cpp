@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "agent/app/agent_metrics.h"
+#include "agent/app/metrics_server.h"
 #include "agent/handlers/builtins.h"
 #include "agent/handlers/worker_pool.h"
 #include "agent/link/agent_node.h"
@@ -56,7 +58,11 @@ OptionTable table() {
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
       {"allow-http", OptionKind::repeated, "", "not in this version", "PREFIX"},
-      {"metrics", OptionKind::text, "", "not in this version", "HOST:PORT"},
+      {"metrics", OptionKind::text, "", "serve /metrics (Prometheus) and /healthz there", "HOST:PORT"},
+      {"metrics-token-file", OptionKind::text, "",
+       "what /metrics must be asked with, Authorization: Bearer TOKEN; one token a line", "FILE"},
+      {"insecure", OptionKind::toggle, "false",
+       "allow --metrics beyond loopback without --metrics-token-file"},
   };
   add_options(t, broker_options());
   add_options(t, log_options());
@@ -127,6 +133,36 @@ RabbitConfig rabbit_configuration(const Options& options, const std::string& nam
   return config;
 }
 
+// Nothing = none is wanted.
+std::unique_ptr<MetricsServer> serve_metrics(const Options& options, AsioLoop& loop,
+                                             std::function<std::string()> metrics) {
+  if (options.text("metrics").empty()) {
+    if (options.given("metrics-token-file"))
+      leave(2, options.source("metrics-token-file") + " needs --metrics");
+    return nullptr;
+  }
+  const auto address = parse_host_port(options.text("metrics"));
+  if (!address) leave(2, options.source("metrics") + ": " + address.error().what);
+  ScrapeDoor door;
+  door.loopback_only = is_loopback(address->host);
+  if (options.given("metrics-token-file")) {
+    const auto tokens = read_token_file(options.text("metrics-token-file"));
+    if (!tokens) leave(1, "--metrics-token-file " + tokens.error().what);
+    for (const std::string& token : *tokens) door.tokens.push_back(sha256(token));
+  }
+  const std::string where = "--metrics " + options.text("metrics");
+  if (!door.loopback_only && door.tokens.empty()) {
+    const std::string open =
+        where + " is reachable from other machines, and there is no --metrics-token-file";
+    if (!options.on("insecure")) leave(1, open + ": refused without --insecure");
+    log(LogLevel::warn, "agent", open);
+  }
+  auto server = MetricsServer::listen(loop, *address, std::move(door), std::move(metrics));
+  if (!server) leave(1, where + ": " + server.error().what);
+  log(LogLevel::info, "agent", "metrics", {{"host", address->host}, {"port", (*server)->port()}});
+  return std::move(*server);
+}
+
 // Ties the node to the pool and to the crash points.
 AgentPorts ports(WorkerPool& pool, std::unique_ptr<AgentNode>& node, CrashPoints& crash, bool armed) {
   AgentPorts p;
@@ -151,9 +187,8 @@ AgentPorts ports(WorkerPool& pool, std::unique_ptr<AgentNode>& node, CrashPoints
 int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
   const Options options = parse_options_or_exit(table(), argc, argv);
   configure_logging(options);
-  for (const char* flag : {"allow-http", "metrics"}) {
-    if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
-  }
+  if (options.given("allow-http"))
+    leave(2, options.source("allow-http") + " is not supported by this version");
   const AgentConfig config = configuration(options);
   const BuiltinConfig builtins{options.text("append-dir"), options.list("allow-exec")};
   if (const Status registered = register_builtins(handlers, builtins); !registered)
@@ -177,6 +212,7 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
   });
   node = std::make_unique<AgentNode>(loop, asio_connector(loop, servers(options), kConnectLimit), broker,
                                      ports(pool, node, crash, config.fault_injection), config);
+  const auto metrics = serve_metrics(options, loop, [&node] { return agent_metrics_text(node->stats()); });
   log(LogLevel::info, "agent", "starting", {{"name", config.name}, {"version", config.version}});
   loop.post([&node] { node->start(); });
   loop.run();

@@ -68,6 +68,7 @@ void Dispatcher::revoke(const Revoke& revoke) {
 void Dispatcher::hand_out(MonoTime now, HandOut batch) {
   for (HandOutItem& item : batch.items) {
     room_given_ = std::max<std::int64_t>(room_given_ - 1, 0);
+    ++counters_.handed_out;
     if (!holds(item)) continue;  // handed out under a lease that is gone: the server forgot it with the lease
     const std::int64_t wait_us = DULY_PLANTED("publish.due") ? 0 : std::max<std::int64_t>(item.due_in_us, 0);
     const MonoTime publish_at = now + Duration{wait_us};
@@ -76,7 +77,12 @@ void Dispatcher::hand_out(MonoTime now, HandOut batch) {
   }
 }
 
-void Dispatcher::marks_acknowledged(std::uint64_t sequence) { marks_.erase(sequence); }
+void Dispatcher::marks_acknowledged(std::uint64_t sequence) {
+  const auto at = marks_.find(sequence);
+  if (at == marks_.end()) return;
+  counters_.marked += at->second.size();
+  marks_.erase(at);
+}
 
 // ---- the broker
 // ------------------------------------------------------------------------------------------------
@@ -88,24 +94,31 @@ void Dispatcher::broker_usable(bool usable) {
   upcoming_.clear();
 }
 
-void Dispatcher::settled(const std::vector<SettledPublish>& results) {
+void Dispatcher::settled(MonoTime now, const std::vector<SettledPublish>& results) {
   for (const SettledPublish& result : results) {
     const auto at = open_.find(result.ticket);
     if (at == open_.end()) continue;
-    const HandOutItem item = std::move(at->second);
+    const Open open = std::move(at->second);
     open_.erase(at);
-    switch (result.outcome) {
-      case PublishOutcome::confirmed:
-        ++published_;
-        to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
-        break;
-      case PublishOutcome::returned:
-        effects_.ensure_queues.push_back(item.queue);
-        give_back(item, GiveBackReason::returned);
-        break;
-      case PublishOutcome::rejected: give_back(item, GiveBackReason::rejected); break;
-      case PublishOutcome::in_doubt: give_back(item, GiveBackReason::in_doubt); break;
-    }
+    ++counters_.settled[static_cast<std::size_t>(result.outcome)];
+    settle(result, open, now);
+  }
+}
+
+void Dispatcher::settle(const SettledPublish& result, const Open& open, MonoTime now) {
+  const HandOutItem& item = open.item;
+  switch (result.outcome) {
+    case PublishOutcome::confirmed:
+      ++published_;
+      counters_.confirm.add(now - open.published);
+      to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
+      break;
+    case PublishOutcome::returned:
+      effects_.ensure_queues.push_back(item.queue);
+      give_back(item, GiveBackReason::returned);
+      break;
+    case PublishOutcome::rejected: give_back(item, GiveBackReason::rejected); break;
+    case PublishOutcome::in_doubt: give_back(item, GiveBackReason::in_doubt); break;
   }
 }
 
@@ -158,12 +171,15 @@ void Dispatcher::publish_due(MonoTime now) {
   while (broker_usable_ && trusted && !upcoming_.empty() && upcoming_.begin()->first.first <= now &&
          open_.size() < limits::kPublishWindow) {
     HandOutItem item = std::move(upcoming_.begin()->second);
+    // What came late is later by what it was late then.
+    const Duration late_already{std::max<std::int64_t>(-item.due_in_us, 0)};
+    counters_.lateness.add(now - upcoming_.begin()->first.first + late_already);
     upcoming_.erase(upcoming_.begin());
     const PublishTicket ticket = next_ticket_++;
     effects_.publishes.emplace_back(ticket, item);
     if (DULY_PLANTED("mark.confirm"))
       to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
-    open_.emplace(ticket, std::move(item));
+    open_.emplace(ticket, Open{std::move(item), now});
   }
 }
 
@@ -176,6 +192,7 @@ bool Dispatcher::holds(const HandOutItem& item) const {
 }
 
 void Dispatcher::give_back(const HandOutItem& item, GiveBackReason reason) {
+  ++counters_.given_back[static_cast<std::size_t>(reason)];
   given_back_.push_back({item.id, item.attempt, item.shard, item.epoch, reason});
 }
 
@@ -199,7 +216,7 @@ void Dispatcher::drop_upcoming(ShardId shard) {
 // A revoked shard is let go when nothing of it is unsettled and everything confirmed has been marked before.
 void Dispatcher::release_settled() {
   std::set<ShardId> busy;
-  for (const auto& [ticket, item] : open_) busy.insert(item.shard);
+  for (const auto& [ticket, open] : open_) busy.insert(open.item.shard);
   Released released;
   for (auto at = holdings_.begin(); at != holdings_.end();) {
     if (at->second.revoking && !busy.contains(at->first)) {
@@ -250,7 +267,7 @@ std::vector<AttemptRef> Dispatcher::in_hand() const {
     if (at != holdings_.end() && at->second.epoch == item.epoch) refs.push_back({item.id, item.attempt});
   };
   for (const auto& [key, item] : upcoming_) add(item);
-  for (const auto& [ticket, item] : open_) add(item);
+  for (const auto& [ticket, open] : open_) add(open.item);
   for (const MarkItem& item : to_mark_) add(item);
   for (const auto& [sequence, items] : marks_) {
     for (const MarkItem& item : items) add(item);

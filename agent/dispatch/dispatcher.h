@@ -8,6 +8,7 @@
 // Limits.  At most limits::kAgentInHand commands in hand, limits::kPublishWindow of them unconfirmed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "common/amqp/broker.h"
+#include "common/base/histogram.h"
 #include "common/wire/messages.h"
 
 namespace duly {
@@ -25,6 +27,16 @@ struct DispatchEffects {
   std::vector<AgentMessage> messages;
   std::vector<std::pair<PublishTicket, HandOutItem>> publishes;
   std::vector<std::string> ensure_queues;
+};
+
+// Since the start; for the agent's metrics.
+struct DispatchCounters {
+  std::array<std::uint64_t, 4> settled{};     // by PublishOutcome
+  std::array<std::uint64_t, 5> given_back{};  // by GiveBackReason
+  std::uint64_t handed_out = 0;
+  std::uint64_t marked = 0;  // marks that the server has acknowledged
+  Histogram lateness;        // publish after the due time
+  Histogram confirm;         // the broker's confirm after the publish
 };
 
 class Dispatcher {
@@ -42,7 +54,7 @@ class Dispatcher {
   // ---- the broker
   // --------------------------------------------------------------------------------------------
   void broker_usable(bool usable);
-  void settled(const std::vector<SettledPublish>& results);
+  void settled(MonoTime now, const std::vector<SettledPublish>& results);
 
   void tick(MonoTime now);
   // Takes no further work and lets go of every shard, once what it has published is settled and marked.
@@ -60,6 +72,7 @@ class Dispatcher {
     return static_cast<std::int64_t>(upcoming_.size() + open_.size());
   }
   [[nodiscard]] std::int64_t published() const { return published_; }
+  [[nodiscard]] const DispatchCounters& counters() const { return counters_; }
   // Nothing held, nothing unsettled, nothing unmarked: it is safe to leave.
   [[nodiscard]] bool idle() const {
     return holdings_.empty() && open_.empty() && to_mark_.empty() && marks_.empty();
@@ -70,8 +83,13 @@ class Dispatcher {
     Epoch epoch;
     bool revoking = false;
   };
+  struct Open {
+    HandOutItem item;
+    MonoTime published;
+  };
   [[nodiscard]] bool holds(const HandOutItem& item) const;
   void publish_due(MonoTime now);
+  void settle(const SettledPublish& result, const Open& open, MonoTime now);
   void give_back(const HandOutItem& item, GiveBackReason reason);
   void let_go_of_all();
   void give_back_upcoming(ShardId shard);
@@ -90,14 +108,15 @@ class Dispatcher {
   std::map<std::pair<MonoTime, std::uint64_t>, HandOutItem>
       upcoming_;  // by time to publish, then as handed out
   std::uint64_t next_arrival_ = 1;
-  std::set<std::string> known_queues_;         // declared once by us
-  std::map<PublishTicket, HandOutItem> open_;  // published, not settled
+  std::set<std::string> known_queues_;  // declared once by us
+  std::map<PublishTicket, Open> open_;  // published, not settled
   PublishTicket next_ticket_ = 1;
   std::vector<MarkItem> to_mark_;
   std::map<std::uint64_t, std::vector<MarkItem>> marks_;  // sent, not acknowledged
   std::uint64_t next_marks_ = 1;
   std::int64_t room_given_ = 0;  // credit the server still has
   std::int64_t published_ = 0;
+  DispatchCounters counters_;
   DispatchEffects effects_;
   std::vector<GiveBackItem> given_back_;
 };

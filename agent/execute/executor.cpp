@@ -19,12 +19,15 @@ constexpr Duration kHoldTime = milliseconds{500};
 // ------------------------------------------------------------------------------------------------
 
 void Executor::delivered(MonoTime now, Delivery delivery) {
+  ++counters_.delivered;
+  counters_.redelivered += delivery.redelivered ? 1 : 0;
   auto execution = read_execution_message(delivery.message);
   if (!execution) {
+    ++counters_.parked;
     effects_.parks.push_back({std::move(delivery), execution.error().what});
     return;
   }
-  Held held{delivery.generation, delivery.tag, std::move(*execution)};
+  Held held{delivery.generation, delivery.tag, std::move(*execution), {}};
   if (draining_ || !consuming_) return settle(held, Settle::requeue);
   waiting_.emplace(next_nonce_++, std::move(held));
   ask(now);
@@ -36,6 +39,7 @@ void Executor::consumer_down() {
 }
 
 void Executor::settle(const Held& held, Settle how) {
+  counters_.requeued += how == Settle::requeue ? 1 : 0;
   effects_.settlements.push_back({held.generation, held.tag, how});
 }
 
@@ -49,12 +53,13 @@ std::size_t Executor::free_slots() const {
   return used >= slots ? 0 : slots - used;
 }
 
-void Executor::ask(MonoTime) {
+void Executor::ask(MonoTime now) {
   while (linked_ && !waiting_.empty() && free_slots() > 0) {
     auto node = waiting_.extract(waiting_.begin());
     const Execution& execution = node.mapped().execution;
     if (DULY_PLANTED("ack.permit")) settle(node.mapped(), Settle::ack);
     to_begin_.push_back({execution.id, execution.attempt, execution.token, node.key()});
+    node.mapped().asked = now;
     asked_.insert(std::move(node));
   }
 }
@@ -66,9 +71,11 @@ void Executor::begun(MonoTime now, const Begun& answer) {
     Held held = std::move(at->second);
     asked_.erase(at);
     settle(held, Settle::ack);
+    counters_.permit.add(now - held.asked);
+    ++(item.verdict == Verdict::drop ? counters_.permits_refused : counters_.permits_granted);
     if (item.verdict == Verdict::drop) continue;
     const AttemptRef ref{held.execution.id, held.execution.attempt};
-    const bool fresh = running_.emplace(ref, Run{now + milliseconds{item.timeout_ms}, false}).second;
+    const bool fresh = running_.emplace(ref, Run{now, now + milliseconds{item.timeout_ms}, false}).second;
     DULY_ASSERT(fresh);  // one permit per attempt, ever
     effects_.runs.push_back(std::move(held.execution));
   }
@@ -78,10 +85,11 @@ void Executor::begun(MonoTime now, const Begun& answer) {
 // ---- handlers
 // --------------------------------------------------------------------------------------------------
 
-void Executor::done(AttemptRef ref, Outcome outcome) {
+void Executor::done(MonoTime now, AttemptRef ref, Outcome outcome) {
   const auto at = running_.find(ref);
   if (at == running_.end()) return;
   const bool reported = at->second.reported;
+  counters_.run.add(now - at->second.begun);
   running_.erase(at);
   ++executed_;
   if (reported) return;
@@ -96,6 +104,7 @@ void Executor::done(AttemptRef ref, Outcome outcome) {
 void Executor::report(AttemptRef ref, FinishItem item) {
   item.id = ref.id;
   item.attempt = ref.attempt;
+  ++counters_.finished[static_cast<std::size_t>(item.outcome)];
   if (item.error.size() > limits::kErrorBytes) item.error.resize(limits::kErrorBytes);
   unreported_.emplace(ref, item);
   to_finish_.push_back(std::move(item));
@@ -106,6 +115,7 @@ void Executor::cancel_run(const CancelRun& cancel) {
     const auto at = running_.find(ref);
     if (at == running_.end() || at->second.reported) continue;
     at->second.reported = true;  // the server has ended this attempt already
+    ++counters_.finished[static_cast<std::size_t>(AttemptOutcome::cancelled)];
     effects_.stops.emplace_back(ref, "cancelled");
   }
 }

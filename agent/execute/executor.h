@@ -7,6 +7,7 @@
 // order.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "common/amqp/broker.h"
+#include "common/base/histogram.h"
 #include "common/wire/envelope.h"
 #include "common/wire/messages.h"
 
@@ -34,6 +36,16 @@ struct ExecuteEffects {
   std::vector<Execution> runs;
   std::vector<std::pair<AttemptRef, std::string>> stops;  // tell the handler to stop, and why
   std::optional<bool> consume;                            // start or stop consuming
+};
+
+// Since the start; for the agent's metrics.
+struct ExecuteCounters {
+  std::array<std::uint64_t, 6> finished{};  // by AttemptOutcome
+  std::uint64_t delivered = 0, redelivered = 0, parked = 0;
+  std::uint64_t requeued = 0;  // deliveries that went back for others to run
+  std::uint64_t permits_granted = 0, permits_refused = 0;
+  Histogram permit;  // the server's answer after the question
+  Histogram run;     // what the handler takes, also beyond the end of its attempt
 };
 
 class Executor {
@@ -62,7 +74,7 @@ class Executor {
     std::string error;
     Bytes result;
   };
-  void done(AttemptRef ref, Outcome outcome);
+  void done(MonoTime now, AttemptRef ref, Outcome outcome);
 
   void tick(MonoTime now);
   // Takes no further work; what has not begun goes back to the queue.
@@ -76,6 +88,7 @@ class Executor {
   [[nodiscard]] std::vector<AttemptRef> attempts() const;  // for hello
   [[nodiscard]] std::int64_t running() const { return static_cast<std::int64_t>(running_.size()); }
   [[nodiscard]] std::int64_t executed() const { return executed_; }
+  [[nodiscard]] const ExecuteCounters& counters() const { return counters_; }
   // Nothing begun and nothing unreported: it is safe to leave.
   [[nodiscard]] bool idle() const { return asked_.empty() && running_.empty() && unreported_.empty(); }
 
@@ -83,9 +96,10 @@ class Executor {
   struct Held {
     std::uint64_t generation = 0, tag = 0;
     Execution execution;
+    MonoTime asked{};
   };
   struct Run {
-    MonoTime deadline;
+    MonoTime begun, deadline;
     bool reported =
         false;  // timed out, cancelled or handed back: what the handler says later no longer counts
   };
@@ -108,6 +122,7 @@ class Executor {
   std::vector<BeginItem> to_begin_;
   std::vector<FinishItem> to_finish_;
   std::int64_t executed_ = 0;
+  ExecuteCounters counters_;
   ExecuteEffects effects_;
 };
 

@@ -46,6 +46,7 @@ BrokerEvents AgentNode::broker_events() {
   BrokerEvents events;
   events.publisher_state = [this](bool up) {
     publisher_up_ = up;
+    counters_.broker_connects += up ? 1 : 0;
     if (!up) publisher_blocked_ = false;
     broker_state_changed();
   };
@@ -56,6 +57,7 @@ BrokerEvents AgentNode::broker_events() {
   events.settled = [this](std::vector<SettledPublish> results) { settled(std::move(results)); };
   events.consumer_up = [] {};
   events.consumer_down = [this] {
+    ++counters_.consumers_lost;
     executor_.consumer_down();
     act_soon();
   };
@@ -86,7 +88,7 @@ void AgentNode::settled(std::vector<SettledPublish> results) {
     broker_.settle(parked->second.generation, parked->second.tag, kept ? Settle::ack : Settle::reject);
     parked_.erase(parked);
   }
-  dispatcher_.settled(results);
+  dispatcher_.settled(loop_.now(), results);
   act_soon();
 }
 
@@ -158,6 +160,7 @@ void AgentNode::connected(std::unique_ptr<Link> link) {
 
 void AgentNode::link_lost(const std::string& reason) {
   log(LogLevel::warn, "agent", "link to the server lost", {{"reason", reason}});
+  ++counters_.links_lost;
   link_->close(reason);
   link_.reset();
   if (welcomed_) failures_ = 0;
@@ -228,6 +231,7 @@ void AgentNode::received(const Frame& frame) {
 
 void AgentNode::on(const Welcome& message) {
   welcomed_ = true;
+  ++counters_.links_made;
   failures_ = 0;
   ttl_ = milliseconds{message.lease_ttl_ms};
   dispatcher_.welcome(hello_sent_, ttl_);
@@ -239,6 +243,7 @@ void AgentNode::on(const Welcome& message) {
 }
 
 void AgentNode::on(const Refused& message) {
+  ++counters_.refused;
   log(LogLevel::warn, "agent", "refused by the server", {{"reason", message.reason}});
   if (ports_.refused) ports_.refused(message.reason);
 }
@@ -247,6 +252,7 @@ void AgentNode::on(const HeartbeatAck& message) {
   const auto at = heartbeats_.find(message.sequence);
   if (at == heartbeats_.end()) return;
   dispatcher_.heartbeat_acknowledged(at->second);
+  counters_.heartbeat.add(loop_.now() - at->second);
   heartbeats_.erase(heartbeats_.begin(), std::next(at));
 }
 

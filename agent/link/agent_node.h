@@ -43,6 +43,16 @@ struct AgentPorts {
   std::function<void(const std::string& reason)> refused;  // by the server, for good or for now
 };
 
+struct AgentStats {
+  DispatchCounters dispatch;
+  ExecuteCounters execute;
+  std::int64_t shards_owned = 0, in_flight = 0, running = 0, slots = 0;
+  bool linked = false, broker_connected = false, broker_blocked = false, draining = false;
+  std::uint64_t links_made = 0, links_lost = 0, refused = 0;  // refused: this agent by the server
+  std::uint64_t broker_connects = 0, consumers_lost = 0;
+  Histogram heartbeat;  // the server's answer after a heartbeat
+};
+
 class AgentNode {
  public:
   AgentNode(Loop& loop, LinkConnector connect, Broker& broker, AgentPorts ports, AgentConfig config);
@@ -57,11 +67,8 @@ class AgentNode {
   // Drops the link as a failing network would and opens none for `pause` (crash simulation).
   void drop_link(Duration pause);
 
-  struct Counts {
-    std::int64_t shards = 0, in_flight = 0, running = 0, published = 0, executed = 0;
-    bool linked = false, broker_up = false;
-  };
-  [[nodiscard]] Counts counts() const;
+  // What its metrics show, at this moment.
+  [[nodiscard]] AgentStats stats() const;
 
  private:
   BrokerEvents broker_events();
@@ -107,6 +114,7 @@ class AgentNode {
   const AgentConfig config_;
   Dispatcher dispatcher_;
   Executor executor_;
+  AgentStats counters_;  // those that count here; stats() fills in the rest
 
   std::unique_ptr<Link> link_;
   std::uint64_t link_number_ = 0;  // callbacks of older links are void

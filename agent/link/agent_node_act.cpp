@@ -13,7 +13,7 @@ namespace duly {
 
 void AgentNode::handler_done(AttemptRef ref, Executor::Outcome outcome) {
   pass("execute.after-handler");
-  executor_.done(ref, std::move(outcome));
+  executor_.done(loop_.now(), ref, std::move(outcome));
   act_soon();
 }
 
@@ -123,14 +123,19 @@ void AgentNode::check_drained() {
   std::exchange(drained_, nullptr)();
 }
 
-AgentNode::Counts AgentNode::counts() const {
-  return {static_cast<std::int64_t>(dispatcher_.holdings().size()),
-          dispatcher_.in_flight(),
-          executor_.running(),
-          dispatcher_.published(),
-          executor_.executed(),
-          welcomed_,
-          publisher_up_};
+AgentStats AgentNode::stats() const {
+  AgentStats stats = counters_;
+  stats.dispatch = dispatcher_.counters();
+  stats.execute = executor_.counters();
+  stats.shards_owned = static_cast<std::int64_t>(dispatcher_.holdings().size());
+  stats.in_flight = dispatcher_.in_flight();
+  stats.running = executor_.running();
+  stats.slots = config_.execute ? config_.concurrency : 0;
+  stats.linked = welcomed_;
+  stats.broker_connected = publisher_up_;
+  stats.broker_blocked = publisher_blocked_;
+  stats.draining = draining_;
+  return stats;
 }
 
 }  // namespace duly

@@ -76,10 +76,7 @@ Status RabbitConsumer::prepare(RabbitConnection& connection) {
 }
 
 Result<MonoTime> RabbitConsumer::turn(RabbitConnection& connection) {
-  for (const Request& request : take_requests()) {
-    if (auto status = perform(connection, request); !status) return status.error();
-  }
-  if (auto acknowledged = send_acks(connection); !acknowledged) return acknowledged.error();
+  if (auto status = perform_all(connection); !status) return status.error();
   auto status = read_all(connection);
   flush();
   if (status) status = look(connection);
@@ -91,7 +88,6 @@ void RabbitConsumer::lost() {
   flush();
   assembler_ = MessageAssembler{config_.largest_body};
   unsettled_.clear();
-  acks_.clear();
   events_.down();
 }
 
@@ -168,11 +164,46 @@ Status RabbitConsumer::on_whole_message(RabbitConnection& connection) {
   return ok_status();
 }
 
+// In the order in which they were asked; acknowledgements that follow each other go together.
+Status RabbitConsumer::perform_all(RabbitConnection& connection) {
+  std::set<std::uint64_t> acks;
+  for (const Request& request : take_requests()) {
+    const auto* one = std::get_if<SettleOne>(&request);
+    if (one != nullptr && one->how == Settle::ack) {
+      if (one->generation == generation_) acks.insert(one->tag);
+      continue;
+    }
+    if (auto status = acknowledge(connection, std::exchange(acks, {})); !status) return status;
+    if (auto status = perform(connection, request); !status) return status;
+  }
+  return acknowledge(connection, std::move(acks));
+}
+
+// All before the first that is still worked on in one frame: a frame for each is a system call for each.
+Status RabbitConsumer::acknowledge(RabbitConnection& connection, std::set<std::uint64_t> acks) {
+  auto first_kept = unsettled_.begin();
+  std::uint64_t covered = 0;
+  for (auto ack = acks.begin(); ack != acks.end() && first_kept != unsettled_.end(); ++ack) {
+    if (*ack < *first_kept) continue;  // settled before
+    if (*ack > *first_kept) break;
+    covered = *ack;
+    ++first_kept;
+  }
+  if (covered != 0) {
+    unsettled_.erase(unsettled_.begin(), first_kept);
+    const auto call = connection.watched();
+    const int status = amqp_basic_ack(connection.state(), kConsumeChannel, covered, /*multiple=*/1);
+    if (auto sent = connection.sent(status, "settle"); !sent) return sent;
+  }
+  for (const std::uint64_t tag : acks) {
+    if (auto status = send_settle(connection, tag, Settle::ack); !status) return status;
+  }
+  return ok_status();
+}
+
 Status RabbitConsumer::perform(RabbitConnection& connection, const Request& request) {
   if (const auto* one = std::get_if<SettleOne>(&request)) {
-    const bool open = unsettled_.contains(one->tag) && !acks_.contains(one->tag);  // what came first holds
-    if (one->generation != generation_ || !open) return ok_status();
-    if (one->how == Settle::ack) return acks_.insert(one->tag), ok_status();
+    if (one->generation != generation_) return ok_status();
     return send_settle(connection, one->tag, one->how);
   }
   if (const auto* consume = std::get_if<Consume>(&request)) {
@@ -211,27 +242,6 @@ Status RabbitConsumer::end_consumer(RabbitConnection& connection, const std::str
   const auto call = connection.watched_rpc();
   amqp_basic_cancel(connection.state(), kConsumeChannel, as_bytes(queue));
   return connection.reply(kConsumeChannel, "basic.cancel");
-}
-
-// What was acknowledged since the last turn: one frame for everything up to the first that is still open, and
-// one for each beyond.
-Status RabbitConsumer::send_acks(RabbitConnection& connection) {
-  std::uint64_t together = 0;
-  for (const std::uint64_t tag : unsettled_) {
-    if (!acks_.contains(tag)) break;
-    together = tag;
-  }
-  if (together != 0) {
-    const auto call = connection.watched();
-    const int status = amqp_basic_ack(connection.state(), kConsumeChannel, together, /*multiple=*/1);
-    if (auto sent = connection.sent(status, "settle"); !sent) return sent;
-    unsettled_.erase(unsettled_.begin(), unsettled_.upper_bound(together));
-    acks_.erase(acks_.begin(), acks_.upper_bound(together));
-  }
-  for (const std::uint64_t tag : std::exchange(acks_, {})) {
-    if (auto sent = send_settle(connection, tag, Settle::ack); !sent) return sent;
-  }
-  return ok_status();
 }
 
 Status RabbitConsumer::send_settle(RabbitConnection& connection, std::uint64_t tag, Settle how) {

@@ -68,10 +68,11 @@ class RabbitConsumer {
   Status on_frame(RabbitConnection& connection, const amqp_frame_t& frame);
   Status on_method(RabbitConnection& connection, const amqp_method_t& method);
   Status on_whole_message(RabbitConnection& connection);
+  Status perform_all(RabbitConnection& connection) DULY_EXCLUDES(mutex_);
+  Status acknowledge(RabbitConnection& connection, std::set<std::uint64_t> acks);
   Status perform(RabbitConnection& connection, const Request& request);
   Status begin_consumer(RabbitConnection& connection, const std::string& queue, int prefetch);
   Status end_consumer(RabbitConnection& connection, const std::string& queue);
-  Status send_acks(RabbitConnection& connection);
   Status send_settle(RabbitConnection& connection, std::uint64_t tag, Settle how);
   Status look(RabbitConnection& connection) DULY_EXCLUDES(mutex_);
   std::set<std::string> take_looks() DULY_EXCLUDES(mutex_);
@@ -84,7 +85,6 @@ class RabbitConsumer {
   std::map<std::string, int> wanted_;  // prefetch by queue
   std::uint64_t generation_ = 0;
   std::set<std::uint64_t> unsettled_;  // tags; the broker closes the channel for one it does not know
-  std::set<std::uint64_t> acks_;       // of these, those to be acknowledged at the next turn
   MessageAssembler assembler_;
   Delivery incoming_;  // without its message
   std::vector<Delivery> deliveries_;

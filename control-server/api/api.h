@@ -7,6 +7,7 @@
 
 #include "common/runtime/loop.h"
 #include "control-server/api/desk.h"
+#include "control-server/api/edge_stats.h"
 #include "control-server/api/http_types.h"
 #include "control-server/api/router.h"
 #include "control-server/store/reader.h"
@@ -15,6 +16,7 @@ namespace duly {
 
 class Doorkeeper;
 class EventHub;
+class StatsHistory;
 class VirtualClock;
 
 // Everything runs on the thread of `loop`, the reader's too.  Empty functions mean "nothing to do" (or
@@ -27,9 +29,11 @@ struct Api {
   std::function<void()> before_reply = {};  // crash point api.before-reply: before each answer to a change
   std::function<void(Strike)> strike_server = {};  // arms, or carries out ("now"), a crash of this process
   std::function<bool()> link_listening = {};
-  VirtualClock* clock = nullptr;     // null = the server runs on the machine's clock
-  EventHub* events = nullptr;        // null = nobody can listen
-  Doorkeeper* doorkeeper = nullptr;  // null = everybody may do everything
+  VirtualClock* clock = nullptr;          // null = the server runs on the machine's clock
+  EventHub* events = nullptr;             // null = nobody can listen
+  Doorkeeper* doorkeeper = nullptr;       // null = everybody may do everything
+  const StatsHistory* history = nullptr;  // null = none is kept
+  std::function<EdgeStats()> edge = {};
 };
 
 // `api` must outlive the router.

@@ -263,10 +263,20 @@ void HttpConnection::write(const HttpResponse& response) {
   const bool head_only = head_.method == "HEAD";
   out_ = serialize(response, {request_id_, hub_->date(), head_only, keep_alive_, head_.http_1_0});
   release_body();
-  enter(Phase::writing, hub_->config.write_time);
+  count_answer(response.status);
   boost::asio::async_write(
       socket_, boost::asio::buffer(out_),
       [self = shared_from_this()](const error_code& error, std::size_t) { self->on_written(error); });
+}
+
+// The deadlines of the two phases tell how long the answer took: no clock is asked for it.  A GET may wait on
+// purpose (?wait_ms), and is left out.
+void HttpConnection::count_answer(int status) {
+  const bool change = phase_ == Phase::answering && head_.method != "GET" && head_.method != "HEAD";
+  const MonoTime asked = deadline_ - hub_->config.answer_time;
+  enter(Phase::writing, hub_->config.write_time);
+  ++hub_->counts.answers[status];
+  if (change) hub_->counts.changes.add(deadline_ - hub_->config.write_time - asked);
 }
 
 void HttpConnection::on_written(const error_code& error) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control-server/api/edge_stats.h"
 #include "control-server/api/http_head.h"
 #include "control-server/api/http_response.h"
 #include "control-server/api/http_server.h"
@@ -25,6 +26,7 @@ struct HttpHub {
   const HttpHandlers handlers;
   std::size_t body_bytes = 0;  // received of request bodies that are not yet answered
   bool stopping = false;
+  HttpCounts counts;
   std::function<void(HttpConnection*)> closed;
 
   HttpHub(AsioLoop& l, HttpConfig c, HttpHandlers h)
@@ -89,6 +91,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void fail(int status, std::string_view detail);
   void fail(const HttpResponse& response);
   void write(const HttpResponse& response);
+  void count_answer(int status);  // and begins to write it
   void on_written(const boost::system::error_code& error);
   void release_body();
   void begin_stream(HttpResponse response);

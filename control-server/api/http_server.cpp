@@ -73,6 +73,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<HttpServer::Impl> {
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
+  [[nodiscard]] const HttpCounts& counts() const { return hub_->counts; }
 
  private:
   void accept() {
@@ -165,6 +166,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(AsioLoop& loop, const std
 
 std::uint16_t HttpServer::port() const { return impl_->port(); }
 std::size_t HttpServer::connection_count() const { return impl_->connection_count(); }
+const HttpCounts& HttpServer::counts() const { return impl_->counts(); }
 void HttpServer::stop(std::function<void()> done) { impl_->stop(std::move(done)); }
 
 }  // namespace duly

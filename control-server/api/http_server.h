@@ -16,6 +16,7 @@
 #include "common/base/result.h"
 #include "common/model/limits.h"
 #include "common/runtime/asio_loop.h"
+#include "control-server/api/edge_stats.h"
 #include "control-server/api/http_types.h"
 
 namespace duly {
@@ -51,6 +52,7 @@ class HttpServer {
 
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] std::size_t connection_count() const;
+  [[nodiscard]] const HttpCounts& counts() const;
   // Takes no more connections, closes idle ones, lets answers in flight finish; `done` is called when none is
   // left.
   void stop(std::function<void()> done);

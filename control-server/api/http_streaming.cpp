@@ -29,6 +29,7 @@ void HttpConnection::begin_stream(HttpResponse response) {
   release_body();
   ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnackedMs, sizeof kUnackedMs);
   phase_ = Phase::streaming;
+  ++hub_->counts.answers[response.status];
   stream_ = std::make_shared<HttpStream>();
   stream_->send = [weak = weak_from_this()](std::string piece) {
     const auto self = weak.lock();

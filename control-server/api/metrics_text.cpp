@@ -1,117 +1,106 @@
 #include "control-server/api/metrics_text.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-#include <unistd.h>
-
-#include <fstream>
-#include <limits>
-#include <vector>
-
+#include "common/metrics/process_metrics.h"
 #include "control-server/api/stats_json.h"
 
 namespace duly {
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-
-constexpr double kMicro = 1e-6;
-
-ClientMetric gauge(double value, const std::string& label = {}, std::string_view label_value = {}) {
-  ClientMetric metric;
-  metric.gauge.value = value;
-  if (!label.empty()) metric.label.push_back({label, std::string(label_value)});
-  return metric;
+void add_commands(MetricsPage& page, const StatsSnapshot& s) {
+  std::vector<MetricsPage::Sample> samples;
+  for (const State state : kStates)
+    samples.push_back(
+        {{std::string(name_of(state))}, static_cast<double>(s.by_state[static_cast<std::size_t>(state)])});
+  page.gauges("duly_commands", "Commands by state.", {"state"}, samples);
 }
 
-template <class Number>
-MetricFamily gauge_family(const char* name, const char* help, Number value) {
-  return {name, help, MetricType::Gauge, {gauge(static_cast<double>(value))}};
-}
-
-MetricFamily counter_family(const NamedCounter& counter) {
-  ClientMetric metric;
-  metric.counter.value = static_cast<double>(counter.value);
-  return {"duly_" + std::string(counter.name) + "_total",
-          std::string(counter.help),
-          MetricType::Counter,
-          {metric}};
-}
-
-MetricFamily commands_family(const StatsSnapshot& stats) {
-  MetricFamily family{"duly_commands", "Commands by state.", MetricType::Gauge, {}};
-  for (const State state : kStates) {
-    const auto count = stats.by_state[static_cast<std::size_t>(state)];
-    family.metric.push_back(gauge(static_cast<double>(count), "state", name_of(state)));
+// Marks and results are two sides of one thing: who was frozen or cut off reports what no longer counts.
+void add_counters(MetricsPage& page, const StatsSnapshot& s) {
+  for (const NamedCounter& counter : counters_of(s)) {
+    if (counter.name.starts_with("stale_")) continue;
+    page.counter("duly_" + std::string(counter.name) + "_total", counter.help, counter.value);
   }
-  return family;
+  page.counters(
+      "duly_stale_reports_refused_total", "Reports refused because what they speak of is past.", {"kind"},
+      {{{"mark"}, static_cast<double>(s.stale_marks)}, {{"result"}, static_cast<double>(s.stale_results)}});
 }
 
-MetricFamily lateness_family(const Histogram& lateness) {
-  ClientMetric metric;
-  metric.histogram.sample_count = lateness.total;
-  metric.histogram.sample_sum = static_cast<double>(lateness.sum_us) * kMicro;
-  std::uint64_t below = 0;
-  for (std::size_t i = 0; i < lateness.counts.size(); ++i) {
-    below += lateness.counts[i];
-    const double bound = i < Histogram::kBoundsUs.size()
-                             ? static_cast<double>(Histogram::kBoundsUs[i]) * kMicro
-                             : std::numeric_limits<double>::infinity();
-    metric.histogram.bucket.push_back({below, bound});
+void add_queues(MetricsPage& page, const StatsSnapshot& s) {
+  std::vector<MetricsPage::Sample> commands, executors, paused;
+  for (const QueueStats& queue : s.queues) {
+    for (std::size_t i = 0; i < queue.open.size(); ++i)
+      commands.push_back(
+          {{queue.name, std::string(name_of(QueueStats::kOpen[i]))}, static_cast<double>(queue.open[i])});
+    executors.push_back({{queue.name}, static_cast<double>(queue.executors)});
+    paused.push_back({{queue.name}, queue.paused ? 1.0 : 0.0});
   }
-  return {"duly_dispatch_lateness_seconds",
-          "Start of an attempt after its due time.",
-          MetricType::Histogram,
-          {metric}};
+  page.gauge("duly_queues", "Queues that are known.", static_cast<double>(s.queue_count));
+  if (s.queues.empty()) return;
+  page.gauges("duly_queue_commands", "Commands of a queue that have not ended, by state.", {"queue", "state"},
+              commands);
+  page.gauges("duly_queue_executors", "Live agents that consume a queue.", {"queue"}, executors);
+  page.gauges("duly_queue_paused", "1 while a queue is paused.", {"queue"}, paused);
 }
 
-// Resident memory of this process, 0 when the system does not say.
-double resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  double size = 0;
-  double resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+void add_edge(MetricsPage& page, const EdgeStats& edge) {
+  std::vector<MetricsPage::Sample> answers;
+  for (const auto& [status, count] : edge.http.answers)
+    answers.push_back({{std::to_string(status)}, static_cast<double>(count)});
+  if (!answers.empty())
+    page.counters("duly_http_requests_total", "HTTP answers by status.", {"code"}, answers);
+  page.histogram("duly_http_change_seconds", "Answer to a request other than GET, the commit included.",
+                 edge.http.changes);
+  page.gauge("duly_http_connections", "HTTP connections.", static_cast<double>(edge.connections));
+  page.gauge("duly_event_streams", "Clients that listen to /v1/events.",
+             static_cast<double>(edge.event_streams));
+  page.gauges("duly_store_bytes", "Size of the files of the store.", {"file"},
+              {{{"database"}, static_cast<double>(edge.database_bytes)},
+               {{"wal"}, static_cast<double>(edge.wal_bytes)}});
+  page.gauge("duly_disk_available_bytes", "Room on the disk of the store.",
+             static_cast<double>(edge.disk_available_bytes));
+}
+
+void add_backlog(MetricsPage& page, const StatsSnapshot& s) {
+  page.gauge("duly_backlog_due", "Commands due and not handed out.", static_cast<double>(s.backlog_due));
+  page.gauge("duly_oldest_due_age_seconds", "Age of the oldest due command not handed out.",
+             static_cast<double>(s.oldest_due_age_ms) / 1000.0);
+  page.gauge("duly_window_commands", "Commands held in memory.", static_cast<double>(s.window_commands));
+  page.gauge("duly_running", "Attempts running now.", static_cast<double>(s.running));
+  page.gauge("duly_dead_letters_waiting", "Messages for dead commands not yet published.",
+             static_cast<double>(s.dead_letters_waiting));
+}
+
+void add_cluster(MetricsPage& page, const StatsSnapshot& s) {
+  page.gauges("duly_agents", "Agents by state.", {"state"},
+              {{{"live"}, static_cast<double>(s.agents_live)},
+               {{"draining"}, static_cast<double>(s.agents_draining)}});
+  page.gauges("duly_shards", "Shards by state.", {"state"},
+              {{{"held"}, static_cast<double>(s.shards_held)},
+               {{"moving"}, static_cast<double>(s.shards_moving)},
+               {{"free"}, static_cast<double>(s.shards_free)}});
+  page.gauge("duly_link_sessions", "Connections of agents.", static_cast<double>(s.sessions));
+  page.gauge("duly_broker_up", "1 while RabbitMQ can be reached.", s.broker_up ? 1 : 0);
+  page.gauge("duly_disk_low", "1 while new work is refused for want of disk.", s.disk_low ? 1 : 0);
 }
 
 }  // namespace
 
-std::string metrics_text(const StatsSnapshot& s) {
-  std::vector<MetricFamily> families;
-  families.push_back(commands_family(s));
-  for (const NamedCounter& counter : counters_of(s)) families.push_back(counter_family(counter));
-  families.push_back(lateness_family(s.lateness));
-  families.push_back(gauge_family("duly_backlog_due", "Commands due and not handed out.", s.backlog_due));
-  families.push_back(gauge_family("duly_oldest_due_age_seconds",
-                                  "Age of the oldest due command not handed out.",
-                                  static_cast<double>(s.oldest_due_age_ms) / 1000.0));
-  families.push_back(gauge_family("duly_window_commands", "Commands held in memory.", s.window_commands));
-  families.push_back(gauge_family("duly_running", "Attempts running now.", s.running));
-  families.push_back(gauge_family("duly_dead_letters_waiting",
-                                  "Messages for dead commands not yet published.", s.dead_letters_waiting));
-  families.push_back(
-      {"duly_agents",
-       "Agents by state.",
-       MetricType::Gauge,
-       {gauge(s.agents_live, "state", "live"), gauge(s.agents_draining, "state", "draining")}});
-  families.push_back({"duly_shards",
-                      "Shards by state.",
-                      MetricType::Gauge,
-                      {gauge(s.shards_held, "state", "held"), gauge(s.shards_moving, "state", "moving"),
-                       gauge(s.shards_free, "state", "free")}});
-  families.push_back(gauge_family("duly_link_sessions", "Connections of agents.", s.sessions));
-  families.push_back(gauge_family("duly_broker_up", "1 while RabbitMQ can be reached.", s.broker_up ? 1 : 0));
-  families.push_back(
-      gauge_family("duly_disk_low", "1 while new work is refused for want of disk.", s.disk_low ? 1 : 0));
-  families.push_back(gauge_family("duly_uptime_seconds", "Time since this process started.",
-                                  static_cast<double>(s.uptime_ms) / 1000.0));
-  families.push_back(
-      {"duly_build_info", "Which version this is.", MetricType::Gauge, {gauge(1, "version", DULY_VERSION)}});
-  families.push_back(
-      gauge_family("process_resident_memory_bytes", "Resident memory of this process.", resident_bytes()));
-  return prometheus::TextSerializer().Serialize(families);
+std::string metrics_text(const StatsSnapshot& s, const EdgeStats& edge) {
+  MetricsPage page;
+  add_commands(page, s);
+  add_counters(page, s);
+  page.histogram("duly_dispatch_lateness_seconds", "Start of an attempt after its due time.", s.lateness);
+  page.histogram("duly_commit_seconds",
+                 "Applying and committing one batch of requests, the disk sync included.", s.commit);
+  add_backlog(page, s);
+  add_queues(page, s);
+  add_cluster(page, s);
+  page.gauge("duly_uptime_seconds", "Time since this process started.",
+             static_cast<double>(s.uptime_ms) / 1000.0);
+  page.gauges("duly_build_info", "Which version this is.", {"version"}, {{{DULY_VERSION}, 1}});
+  add_edge(page, edge);
+  add_process_metrics(page);
+  return page.text();
 }
 
 }  // namespace duly

@@ -1,12 +1,14 @@
 // Health, metrics, statistics, the audit log, and the documents that describe this API.
 #include <utility>
 
+#include "common/metrics/metrics_page.h"
 #include "control-server/api/api_support.h"
 #include "control-server/api/cursor.h"
 #include "control-server/api/json_text.h"
 #include "control-server/api/metrics_text.h"
 #include "control-server/api/openapi_text.h"
 #include "control-server/api/routes.h"
+#include "control-server/api/stats_history.h"
 #include "control-server/api/stats_json.h"
 
 namespace duly {
@@ -32,8 +34,8 @@ void with_stats(Api& api, const Respond& respond, const Show& show) {
       },
       [respond, show](const Answer& answer) {
         const auto* problem = std::get_if<Problem>(&answer.what);
-        const auto* stats = std::get_if<StatsSnapshot>(&answer.what);
-        if (stats != nullptr) return respond(show(*stats));
+        const auto* stats = std::get_if<StatsAnswer>(&answer.what);
+        if (stats != nullptr) return respond(show(**stats));
         respond(problem != nullptr && problem->status != 504
                     ? problem_response(*problem)
                     : make_problem(503, "the engine does not answer"));
@@ -45,11 +47,16 @@ void stats(Api& api, ApiCall&& call) {
   with_stats(api, call.respond, [](const StatsSnapshot& s) { return json_response(200, stats_json(s)); });
 }
 
+void stats_history(Api& api, ApiCall&& call) {
+  call.respond(
+      json_response(200, api.history == nullptr ? R"({"every_ms":0,"samples":[]})" : api.history->json()));
+}
+
 void metrics(Api& api, ApiCall&& call) {
-  with_stats(api, call.respond, [](const StatsSnapshot& s) {
+  with_stats(api, call.respond, [&api](const StatsSnapshot& s) {
     HttpResponse response;
-    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    response.body = metrics_text(s);
+    response.content_type = kMetricsContentType;
+    response.body = metrics_text(s, api.edge ? api.edge() : EdgeStats{});
     return response;
   });
 }
@@ -132,6 +139,7 @@ std::vector<Route> operations_routes(Api& api) {
       {"GET", "/metrics", Role::read, bind(&metrics), {"*"}},
       {"GET", "/openapi.yaml", Role::none, bind(&openapi), {"*"}},
       {"GET", "/v1/stats", Role::read, bind(&stats), {}},
+      {"GET", "/v1/stats/history", Role::read, bind(&stats_history), {}},
       {"GET", "/v1/audit", Role::admin, bind(&audit), {"limit", "cursor"}},
   };
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <random>
 #include <utility>
 
@@ -20,6 +21,12 @@ std::string random_hex() {
   char text[17];
   std::snprintf(text, sizeof text, "%08x%08x", random(), random());
   return text;
+}
+
+std::int64_t file_bytes(const std::string& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  return error ? 0 : static_cast<std::int64_t>(size);
 }
 
 }  // namespace
@@ -95,15 +102,31 @@ void Server::make_api() {
   events_ = std::make_unique<EventHub>(loop_, random_hex(),
                                        [this](CommandId id) { return reader_->workflow_of(id); });
   events_->learn(store_->names());
+  history_ = std::make_unique<StatsHistory>(loop_, *desk_);
   api_ = std::make_unique<Api>(Api{*desk_, *reader_, loop_});
+  api_->history = history_.get();
   api_->fault_injection = config_.fault_injection;
   if (config_.fault_injection) api_->before_reply = [this] { crash_->pass("api.before-reply"); };
   api_->strike_server = [this](const Strike& s) { strike(s); };
   api_->clock = clock_.get();
   api_->events = events_.get();
   api_->doorkeeper = &doorkeeper_;
+  api_->edge = [this] { return edge_stats(); };
   api_->link_listening = [this] { return listener_ != nullptr; };
   router_ = std::make_unique<Router>(make_router(*api_));
+}
+
+EdgeStats Server::edge_stats() const {
+  EdgeStats stats;
+  stats.http = http_->counts();
+  stats.connections = http_->connection_count();
+  stats.event_streams = events_->listening();
+  stats.database_bytes = file_bytes(folder_->store());
+  stats.wal_bytes = file_bytes(folder_->store() + "-wal");
+  std::error_code error;
+  const std::filesystem::space_info space = std::filesystem::space(folder_->path(), error);
+  stats.disk_available_bytes = error ? 0 : static_cast<std::int64_t>(space.available);
+  return stats;
 }
 
 Status Server::listen_for_http() {
@@ -139,6 +162,7 @@ Status Server::listen() {
   listener_ = std::move(*listener);
   config_.link.port = listener_->port();
   engine_loop_.post([this] { host_->start(); });
+  history_->start();
   engine_thread_ = std::thread([this] { engine_loop_.run(); });
   log(LogLevel::info, "server", "ready",
       {{"http", format_host_port({config_.http.host, http_->port()})},

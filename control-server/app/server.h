@@ -18,6 +18,7 @@
 #include "control-server/api/doorkeeper.h"
 #include "control-server/api/event_hub.h"
 #include "control-server/api/http_server.h"
+#include "control-server/api/stats_history.h"
 #include "control-server/app/data_folder.h"
 #include "control-server/app/disk_guard.h"
 #include "control-server/core/engine_host.h"
@@ -63,6 +64,7 @@ class Server {
   Status listen();
   Status listen_for_http();
   void make_api();
+  [[nodiscard]] EdgeStats edge_stats() const;
   void start_engine();
   void start_broker();
   void make_intake();
@@ -93,6 +95,7 @@ class Server {
   std::unique_ptr<RabbitBroker> broker_;
   std::unique_ptr<SubmitIntake> intake_;
   Doorkeeper doorkeeper_;
+  std::unique_ptr<StatsHistory> history_;
   std::unique_ptr<EventHub> events_;  // outlives the connections of http_
   std::unique_ptr<Api> api_;
   std::unique_ptr<Router> router_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -43,9 +44,12 @@ struct ClockState {
   std::optional<std::int64_t> next_ms = {};  // when something happens next, by the wall clock
 };
 
+// Large, and rare: by pointer it makes no other effect larger.
+using StatsAnswer = std::shared_ptr<const StatsSnapshot>;
+
 struct Answer {
   ReplyTo reply = 0;
-  std::variant<Submitted, Done, JsonBody, StatsSnapshot, ClockState, Problem> what;
+  std::variant<Submitted, Done, JsonBody, StatsAnswer, ClockState, Problem> what;
 };
 
 struct SendMessage {

@@ -54,6 +54,7 @@ class Engine {
     std::vector<Effect> effects;  // empty unless status is ok
   };
   Batch run(std::vector<Input>& inputs, Moment now);
+  void took(Duration batch) { stats_.commit.add(batch); }
 
   // When run() wants to be called at the latest, even with nothing but a Tick.
   [[nodiscard]] MonoTime next_wakeup(Moment now) const;
@@ -310,13 +311,14 @@ class Engine {
   // ---- views (engine_view.cpp)
   [[nodiscard]] std::string agents_json() const;
   [[nodiscard]] std::optional<std::string> agent_json(const std::string& name) const;
-  [[nodiscard]] std::string shards_json() const;
+  [[nodiscard]] std::string shards_json();
   [[nodiscard]] std::string queues_json();
   [[nodiscard]] std::optional<std::string> queue_json(const std::string& name);
   [[nodiscard]] std::optional<std::string> explain_json(CommandId id);
   void explain_scheduled(const StateRow& row, Json& reasons);
   void explain_waiting(const StateRow& row, Json& reasons);
-  [[nodiscard]] StatsSnapshot snapshot() const;
+  [[nodiscard]] StatsSnapshot snapshot();
+  void add_queues(StatsSnapshot& snapshot) const;
 
   void answer(ReplyTo reply, JsonBody body);
   void answer(ReplyTo reply, Problem problem);

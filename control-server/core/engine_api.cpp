@@ -361,7 +361,9 @@ void Engine::on(Query& input) {
     case Query::What::explain: return found(explain_json(input.id), "command");
     case Query::What::operations: return answer(input.reply, JsonBody{200, operations_json()});
     case Query::What::operation: return found(one_operation_json(input.id), "operation");
-    case Query::What::stats: effects_.push_back(Answer{input.reply, snapshot()}); return;
+    case Query::What::stats:
+      effects_.push_back(Answer{input.reply, std::make_shared<const StatsSnapshot>(snapshot())});
+      return;
   }
 }
 

@@ -104,8 +104,11 @@ void EngineHost::watch_disk(std::vector<Input>& inputs) {
 void EngineHost::run_batch(std::vector<Input>& inputs) {
   if (stopped_) return;
   watch_disk(inputs);
-  Engine::Batch batch = engine_->run(inputs, loop_.moment());
+  const Moment begun = loop_.moment();
+  const bool only_tick = inputs.size() == 1 && std::holds_alternative<Tick>(inputs.front());
+  Engine::Batch batch = engine_->run(inputs, begun);
   if (batch.status) {
+    if (!only_tick) engine_->took(loop_.now() - begun.mono);
     ports_.release(std::move(batch.effects));
     store_.checkpoint_if_beyond(disk_low_ ? kCheckpointPagesLow : kCheckpointPages);
     return;

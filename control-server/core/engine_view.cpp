@@ -92,12 +92,12 @@ std::string Engine::agents_json() const {
 // ---- shards
 // ----------------------------------------------------------------------------------------------------
 
-std::string Engine::shards_json() const {
+std::string Engine::shards_json() {
   std::vector<std::pair<std::int64_t, std::int64_t>> loads(static_cast<std::size_t>(shards_.count()));
-  for (const auto& [key, lane] : window_.lanes()) {
-    auto& [scheduled, due] = loads[static_cast<std::size_t>(key.shard.value)];
-    scheduled += static_cast<std::int64_t>(lane.entries.size());
-    for (const auto& [id, entry] : lane.entries) due += entry.eligible_ms <= now_ms() ? 1 : 0;
+  for (const ReadyWindow::Load& load : window_.loads(now_ms())) {
+    auto& [scheduled, due] = loads[static_cast<std::size_t>(load.lane.shard.value)];
+    scheduled += load.held;
+    due += load.eligible;
   }
   Json items = Json::array();
   for (const ShardMap::Shard& shard : shards_.all()) {
@@ -239,7 +239,26 @@ std::optional<std::string> Engine::explain_json(CommandId id) {
 // ---- counters
 // --------------------------------------------------------------------------------------------------
 
-StatsSnapshot Engine::snapshot() const {
+void Engine::add_queues(StatsSnapshot& s) const {
+  std::map<std::string_view, std::int64_t> executors;
+  for (const auto& [session, agent] : sessions_) {
+    if (!agent.execute) continue;
+    for (const std::string& queue : agent.queues) ++executors[queue];
+  }
+  s.queue_count = static_cast<std::int64_t>(store_.queue_count());
+  for (const auto& [number, info] : queues_) {
+    if (s.queues.size() >= QueueStats::kShown) return;
+    QueueStats& queue = s.queues.emplace_back();
+    queue.name = store_.queue_name(number);
+    for (std::size_t i = 0; i < QueueStats::kOpen.size(); ++i)
+      queue.open[i] = store_.count(number, QueueStats::kOpen[i]);
+    const auto at = executors.find(queue.name);
+    queue.executors = at == executors.end() ? 0 : at->second;
+    queue.paused = info.paused;
+  }
+}
+
+StatsSnapshot Engine::snapshot() {
   StatsSnapshot s = stats_;
   for (const State state : kStates) s.by_state[static_cast<std::size_t>(state)] = store_.count(state);
   // The current second is still filling: rates are over the ten before it.
@@ -257,14 +276,11 @@ StatsSnapshot Engine::snapshot() const {
     s.ended_per_s /= static_cast<double>(counted);
   }
   for (const Second& second : seconds_) s.recent_lateness.add(second.lateness);
-  for (const auto& [key, lane] : window_.lanes()) {
-    if (lane.entries.empty()) continue;
-    for (const auto& [due_ms, id] : lane.by_due) {
-      if (due_ms > now_ms()) break;
-      ++s.backlog_due;
-      s.oldest_due_age_ms = std::max(s.oldest_due_age_ms, now_ms() - due_ms);
-    }
+  for (const ReadyWindow::Load& load : window_.loads(now_ms())) {
+    s.backlog_due += load.eligible;
+    s.oldest_due_age_ms = std::max(s.oldest_due_age_ms, now_ms() - load.oldest_due_ms.value_or(now_ms()));
   }
+  add_queues(s);
   s.window_commands = static_cast<std::int64_t>(window_.size());
   for (const auto& [name, record] : agents_) {
     if (record.session.value == 0) continue;

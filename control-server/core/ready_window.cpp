@@ -127,6 +127,23 @@ std::optional<std::int64_t> ReadyWindow::next_ms(const std::function<bool(LaneKe
   return next;
 }
 
+std::vector<ReadyWindow::Load> ReadyWindow::loads(std::int64_t now_ms) {
+  std::vector<Load> loads;
+  for (auto& [key, lane] : lanes_) {
+    if (lane.entries.empty()) continue;
+    promote(lane, now_ms);
+    Load load{
+        key, static_cast<std::int64_t>(lane.entries.size()), static_cast<std::int64_t>(lane.due.size()), {}};
+    // pop() looks ahead: a few at the end may be there before their time.
+    for (auto last = lane.due.rbegin(); last != lane.due.rend() && last->first > now_ms; ++last)
+      --load.eligible;
+    if (!lane.by_due.empty() && lane.by_due.begin()->first <= now_ms)
+      load.oldest_due_ms = lane.by_due.begin()->first;
+    loads.push_back(load);
+  }
+  return loads;
+}
+
 void ReadyWindow::insert(Lane& lane, WindowEntry entry, bool below_frontier) {
   if (entry.body) {
     if (body_bytes_ + entry.body->payload->size() > limits::kBodyCacheBytes) {

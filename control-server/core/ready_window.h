@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "control-server/store/store.h"
 
@@ -75,6 +76,17 @@ class ReadyWindow {
     [[nodiscard]] std::size_t fresh() const { return entries.size() - again; }
   };
   [[nodiscard]] const std::map<LaneKey, Lane>& lanes() const { return lanes_; }
+
+  // Of a lane that holds something: how much, how much of it is eligible, and the due time of the first that
+  // is due.
+  struct Load {
+    LaneKey lane;
+    std::int64_t held = 0, eligible = 0;
+    std::optional<std::int64_t> oldest_due_ms;
+  };
+  // Without a walk over what waits (design decision 12): what becomes eligible is moved once, here or at
+  // pop().
+  std::vector<Load> loads(std::int64_t now_ms);
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:

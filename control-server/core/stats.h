@@ -8,25 +8,20 @@
 #include <string>
 #include <vector>
 
+#include "common/base/histogram.h"
 #include "common/model/state_table.h"
 
 namespace duly {
 
-// Counts per bucket of a latency histogram; the bounds are upper limits in microseconds, the last bucket is
-// open.
-struct Histogram {
-  static constexpr std::array<std::int64_t, 16> kBoundsUs = {
-      100,    250,     500,     1'000,   2'500,     5'000,     10'000,     25'000,
-      50'000, 100'000, 250'000, 500'000, 1'000'000, 5'000'000, 30'000'000, 300'000'000};
-  std::array<std::uint64_t, 17> counts{};
-  std::uint64_t total = 0;
-  std::int64_t sum_us = 0;
-
-  void add(std::int64_t us);
-  void add(const Histogram& other);
-  // The upper bound, in microseconds, of the bucket that holds quantile `q` (0..1), interpolated; 0 when
-  // empty.
-  [[nodiscard]] double quantile_us(double q) const;
+// What has not ended of one queue, and who could run it.
+struct QueueStats {
+  static constexpr std::size_t kShown = 200;  // more of them would be too many for one page
+  static constexpr std::array<State, 4> kOpen = {State::waiting, State::scheduled, State::queued,
+                                                 State::running};
+  std::string name;
+  std::array<std::int64_t, kOpen.size()> open{};
+  std::int64_t executors = 0;
+  bool paused = false;
 };
 
 struct StatsSnapshot {
@@ -39,9 +34,12 @@ struct StatsSnapshot {
   std::uint64_t commits = 0, committed_inputs = 0, shard_moves = 0, agents_lost = 0;
   // Per second, over the last ten seconds:
   double accepted_per_s = 0, started_per_s = 0, ended_per_s = 0;
-  Histogram lateness;            // start of the handler's permit after due, of attempts due since the start
-  Histogram recent_lateness;     // the same over the last minute
-  std::int64_t backlog_due = 0;  // scheduled, due and in the window, not handed out
+  Histogram lateness;              // start of the handler's permit after due, of attempts due since the start
+  Histogram recent_lateness;       // the same over the last minute
+  Histogram commit;                // applying and committing one batch of requests
+  std::vector<QueueStats> queues;  // at most QueueStats::kShown
+  std::int64_t queue_count = 0;
+  std::int64_t backlog_due = 0;        // in the window and to be handed out now, what is published anew too
   std::int64_t oldest_due_age_ms = 0;  // of the window
   std::int64_t window_commands = 0;    // held in memory
   int agents_live = 0, agents_draining = 0;

@@ -281,7 +281,7 @@ async function start() {
   });
   byId('theme').before(forget);
   addEventListener('hashchange', openView);
-  live.start(!routes || routes.has('/v1/events'));
+  live.start(!routes || routes.has('/v1/events'), routes?.has('/v1/stats/history'));
   openView();
 }
 

@@ -1,4 +1,4 @@
-// What this page has seen of /v1/stats: the charts' last hour.  The server keeps none, so it begins when the page does.
+// The charts' last hour: what the server remembers of it, and then what this page sees of /v1/stats.
 const HOUR_MS = 3600000;
 const GAP_MS = 10000;
 
@@ -28,11 +28,33 @@ class History extends EventTarget {
     this.dispatchEvent(new Event('sample'));
   }
 
+  // What GET /v1/stats/history answered: the time before this page.
+  begin({ samples }, at) {
+    const first = this.samples[0]?.at ?? Infinity;
+    const before = samples.map((one) => ({
+      at: at - one.age_ms,
+      accepted: one.accepted_per_s,
+      started: one.started_per_s,
+      ended: one.ended_per_s,
+      failed: one.failed_per_s,
+      lost: one.lost_per_s,
+      died: one.died_per_s,
+      p50: one.p50_ms,
+      p95: one.p95_ms,
+      p99: one.p99_ms,
+      due: one.due,
+      queued: one.queued,
+      running: one.running,
+    }));
+    this.samples.unshift(...before.filter((one) => one.at < first));
+    if (this.last) this.dispatchEvent(new Event('sample'));
+  }
+
   // Totals count from the start of the server: across a restart there is no difference to take.
   #rates(stats, at) {
     const previous = this.samples.at(-1);
     const seconds = previous ? (at - previous.at) / 1000 : 0;
-    const known = previous && seconds < GAP_MS / 1000 && this.last.uptime_ms <= stats.uptime_ms;
+    const known = previous && this.last && seconds < GAP_MS / 1000 && this.last.uptime_ms <= stats.uptime_ms;
     return Object.fromEntries(
       Object.entries(PER_SECOND).map(([name, total]) => [
         name,

@@ -14,7 +14,8 @@ class Live extends EventTarget {
   mode = 'connecting'; // then 'events' or 'polling'; 'refused' while there is no key
   #lastId = '';
 
-  start(hasEvents) {
+  start(hasEvents, hasHistory) {
+    if (hasHistory) this.#remember();
     this.#beat();
     if (hasEvents) this.#listen();
     else this.#enter('polling');
@@ -24,6 +25,15 @@ class Live extends EventTarget {
     if (this.mode === mode) return;
     this.mode = mode;
     this.dispatchEvent(new Event('mode'));
+  }
+
+  // Once: what comes later this page sees itself.  Without it the charts begin now.
+  async #remember() {
+    try {
+      history.begin(await get('/v1/stats/history'), Date.now());
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Offline)) throw error;
+    }
   }
 
   async #beat() {

@@ -74,7 +74,7 @@ function tiles(stats, sample) {
   return [
     tile('Throughput', `${rate(stats.rates.ended_per_s)}/s`, `${rate(stats.rates.accepted_per_s)}/s accepted`),
     tile('Lateness p50', millis(late.p50), `p95 ${millis(late.p95)}`),
-    tile('Lateness p99', millis(late.p99), 'due to published'),
+    tile('Lateness p99', millis(late.p99), 'due to started'),
     tile(
       'Backlog due',
       short(stats.backlog.due),
@@ -171,7 +171,7 @@ export function openOverview(page) {
     for (const chart of charts) chart.update(history.samples, history.spanMs);
     replace(states, stateBar(history.last));
     replace(facts, agentFacts(history.last));
-    since.textContent = `Charts show what this page has seen since ${hourMinute(history.samples[0].at)}, an hour at most; loading it anew begins anew.`;
+    since.textContent = `Charts begin at ${hourMinute(history.samples[0].at)}: the last hour, or what this server has seen since its start.`;
   };
   history.addEventListener('sample', draw, { signal: page.signal });
   draw();

@@ -11,13 +11,14 @@ MAY_SEE = {
     "common/base": ["common/base"],
     "common/model": _BASE,
     "common/runtime": ["common/base", "common/runtime"],
+    "common/metrics": ["common/base", "common/metrics"],
     "common/amqp": [*_BASE, "common/amqp", "common/runtime/loop.h"],
     "common/wire": [*_BASE, "common/amqp/broker.h", "common/wire"],
     "common/link": [*_BASE, "common/wire", "common/runtime", "common/link"],
     "common/app": [*_BASE, "common/runtime", "common/wire", "common/app"],
     "control-server/store": [*_BASE, "common/wire/json.h", "control-server/store"],
     "control-server/core": [*_WIRE, "common/runtime/loop.h", "control-server/store", "control-server/core"],
-    "control-server/api": [*_WIRE, "common/runtime", "control-server/core", "control-server/store/reader.h",
+    "control-server/api": [*_WIRE, "common/runtime", "common/metrics", "control-server/core", "control-server/store/reader.h",
                            "control-server/api"],
     "control-server/link": [*_WIRE, "common/link", "common/runtime", "control-server/core", "control-server/link"],
     "control-server/ingest": [*_WIRE, "common/runtime/loop.h", "control-server/core", "control-server/api/command_json.h",
@@ -37,7 +38,7 @@ MAY_SEE = {
 # Third-party headers: the beginning of the include -> where it may stand.
 LIBRARIES = [
     (("sqlite3", "SQLiteCpp/"), ["control-server/store", "tests"]),
-    (("amqp.h", "amqp_", "rabbitmq-c/"), ["common/amqp"]),
+    (("amqp.h", "amqp_", "rabbitmq-c/"), ["common/amqp", "tests/bench/limits"]),
     (("boost/beast",), ["control-server/api/http_", "tests"]),
     (("boost/asio",), ["common/runtime", "common/link", "common/app", "control-server/api", "control-server/app",
                        "control-server/link", "agent/app", "tests"]),
@@ -45,7 +46,7 @@ LIBRARIES = [
     (("openssl/",), ["common/base/digest.cpp"]),
     (("CLI/",), ["cli"]),
     (("httplib.h",), ["cli", "agent/handlers", "tests"]),
-    (("prometheus/",), ["control-server/api"]),
+    (("prometheus/",), ["common/metrics"]),
     (("nlohmann/",), ["common/wire/json.h"]),  # and whoever includes that one, see house_check.py
     (("catch2/", "rapidcheck"), ["tests"]),
     (("date/",), ["tests"]),  # it knows no summer time after 2037: see common/model/zone_data.h

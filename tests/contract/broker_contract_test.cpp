@@ -55,10 +55,6 @@ TEST_CASE("SimBroker delivers as the contract says") {
   SimWorld world;
   deliveries_follow_the_consumer(world);
 }
-TEST_CASE("SimBroker delivers again what was not acknowledged among others") {
-  SimWorld world;
-  what_stays_open_comes_again(world);
-}
 TEST_CASE("SimBroker brings what is published to duly.submit") {
   SimWorld world;
   messages_to_submit_arrive(world);
@@ -83,9 +79,6 @@ TEST_CASE("RabbitBroker settles deliveries as it is told", "[rabbit]") {
 }
 TEST_CASE("RabbitBroker delivers as the contract says", "[rabbit]") {
   deliveries_follow_the_consumer(*make_rabbit_world());
-}
-TEST_CASE("RabbitBroker delivers again what was not acknowledged among others", "[rabbit]") {
-  what_stays_open_comes_again(*make_rabbit_world());
 }
 TEST_CASE("RabbitBroker brings what is published to duly.submit", "[rabbit]") {
   messages_to_submit_arrive(*make_rabbit_world());

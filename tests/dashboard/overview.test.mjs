@@ -27,10 +27,22 @@ test('figures, states and charts follow the server', () =>
         .evaluateAll((lines) => lines.map((line) => line.getAttribute('d')));
       return paths.length === 11 && paths.every((d) => /^M\d/.test(d));
     });
-    await reads(page.locator('main'), 'Charts show what this page has seen since');
+    await reads(page.locator('main'), 'Charts begin at ');
     await reads(page.locator('main table'), ids[4]);
     assert.equal(await page.locator('.strip i').count(), (await get('/v1/shards')).count);
   }));
+
+test('the charts begin before the page does: the server remembers', async () => {
+  await eventually('a sample is remembered', async () => (await get('/v1/stats/history')).samples.length > 1);
+  await on('/', (page) =>
+    eventually('the page has it', () =>
+      page.evaluate(async () => {
+        const { history } = await import('/dashboard/history.js');
+        return history.samples.length > 2 && history.samples[0].at < performance.timeOrigin - 1000;
+      }),
+    ),
+  );
+});
 
 test('a pointer on a chart reads the moment beneath it', () =>
   on('/', async (page) => {

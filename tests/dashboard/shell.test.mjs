@@ -275,15 +275,26 @@ test('a server that wants a key is given one, for this tab only', async () => {
   );
 });
 
+// Nothing is asked for again after a while: what still changes, changes by an event.
+const withoutPolling = (page) =>
+  page.addInitScript(() => {
+    const real = window.setTimeout;
+    window.setTimeout = (task, ms, ...more) => (ms > 1500 ? 0 : real(task, ms, ...more));
+  });
+
 test('what happens is shown by events, as it happens', async () => {
   const set = fresh('told');
-  await on(`/commands?label.set=${set}`, async (page) => {
-    await page.locator('#pulse.is-events').waitFor();
-    const { id } = await submit({ labels: { set }, delay_ms: 3600000 });
-    await reads(page.locator('table'), id);
-    await ask('POST', `/v1/commands/${id}/cancel`);
-    await reads(page.locator('table'), 'cancelled');
-  });
+  await on(
+    `/commands?label.set=${set}`,
+    async (page) => {
+      await page.locator('#pulse.is-events').waitFor();
+      const { id } = await submit({ labels: { set }, delay_ms: 3600000 });
+      await reads(page.locator('table'), id);
+      await ask('POST', `/v1/commands/${id}/cancel`);
+      await reads(page.locator('table'), 'cancelled');
+    },
+    { prepare: withoutPolling },
+  );
 });
 
 test('a stream of events that ends is taken up where it ended', async () => {
@@ -299,6 +310,7 @@ test('a stream of events that ends is taken up where it ended', async () => {
     },
     {
       prepare: async (page) => {
+        await withoutPolling(page);
         await page.route('**/v1/commands?*', (route) => {
           listed += 1;
           return route.continue();

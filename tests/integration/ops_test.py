@@ -45,14 +45,14 @@ class Operations(TestCase):
             self.assertNotIn("cmd_", line)
             values[match[1] + (match[2] or "")] = float(match[4])
         labels = set(re.findall(r'([a-z_]+)="', text))
-        self.assertLessEqual(labels, {"state", "version", "le"})
+        self.assertLessEqual(labels, {"state", "version", "le", "kind", "queue", "code", "file"})
         self.assertEqual((values["duly_broker_up"], values["duly_disk_low"]), (1, 0))
         self.assertEqual(values['duly_shards{state="held"}'], 16)
         self.assertEqual(values['duly_agents{state="live"}'], 1)
         self.assertGreaterEqual(values['duly_commands{state="succeeded"}'], 1)
         self.assertGreaterEqual(values["duly_accepted_total"], 1)
         for name in ("duly_oldest_due_age_seconds", "duly_dead_letters_waiting", "duly_lost_total", "duly_republished_total",
-                     "duly_stale_marks_total", "duly_died_total", "duly_dispatch_lateness_seconds_count"):
+                     'duly_stale_reports_refused_total{kind="mark"}', "duly_died_total", "duly_dispatch_lateness_seconds_count"):
             self.assertIn(name, values)
 
     def test_stats_count_what_is_there(self):

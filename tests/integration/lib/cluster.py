@@ -58,8 +58,8 @@ class Cluster:
 
     # ---- agents
 
-    def start_agent(self, name, *flags, queues="default", roles=None, concurrency=16, faults=True):
-        arguments = [program("duly-agent"), "--link", f"127.0.0.1:{self.link_port}", "--amqp", self.amqp, "--name",
+    def start_agent(self, name, *flags, queues="default", roles=None, concurrency=16, faults=True, binary="duly-agent"):
+        arguments = [program(binary), "--link", f"127.0.0.1:{self.link_port}", "--amqp", self.amqp, "--name",
                      name, "--queues", queues, "--concurrency", str(concurrency), "--append-dir", self.ledger_folder]
         if roles:
             arguments += ["--roles", roles]

@@ -115,8 +115,8 @@ void World::act_on_some_command() {
 }
 
 void World::answered(const Answer& answer) {
-  if (const auto* stats = std::get_if<StatsSnapshot>(&answer.what)) {
-    stats_ = *stats;
+  if (const auto* stats = std::get_if<StatsAnswer>(&answer.what)) {
+    stats_ = **stats;
     // Design decision 8: a capped window per lane, and no more again of what is published anew.
     std::set<LaneKey> lanes;
     server_->store().each_state([&](const StateRow& row) { lanes.insert(lane_of(row)); });

@@ -5,8 +5,6 @@
 #include "tests/sim/world/world.h"
 
 namespace duly::sim {
-namespace {}  // namespace
-
 void World::ask_stats() { (void)server_->submit(Query{next_reply_++, Query::What::stats, "", {}}); }
 
 void World::sample_store() {

@@ -48,7 +48,7 @@ struct DispatcherFixture {
     return dispatcher.take(now);
   }
   DispatchEffects settle(PublishTicket ticket, PublishOutcome outcome, MonoTime now = kStart) {
-    dispatcher.settled({{ticket, outcome}});
+    dispatcher.settled(now, {{ticket, outcome}});
     return dispatcher.take(now);
   }
   Dispatcher dispatcher;
@@ -261,6 +261,37 @@ TEST_CASE(
   CHECK_FALSE(f.dispatcher.idle());
   f.dispatcher.marks_acknowledged(marks.at(0).sequence);
   CHECK(f.dispatcher.idle());
+}
+
+TEST_CASE("how late a publish is and how long its confirm takes is counted") {
+  DispatcherFixture f;
+  const auto late = f.give({item(1, milliseconds{-30}), item(2, milliseconds{100})}).publishes;
+  REQUIRE(late.size() == 1);
+  f.settle(late[0].first, PublishOutcome::confirmed, kStart + milliseconds{7});
+  const auto second = f.dispatcher.take(kStart + milliseconds{104}).publishes;
+  REQUIRE(second.size() == 1);
+  f.settle(second[0].first, PublishOutcome::rejected, kStart + milliseconds{500});
+  const DispatchCounters& counters = f.dispatcher.counters();
+  CHECK(counters.handed_out == 2);
+  CHECK(counters.lateness.total == 2);
+  CHECK(counters.lateness.sum_us == 34'000);
+  CHECK(counters.confirm.total == 1);  // what the broker refused says nothing of how long a confirm takes
+  CHECK(counters.confirm.sum_us == 7'000);
+  CHECK(counters.settled == std::array<std::uint64_t, 4>{1, 0, 1, 0});
+  CHECK(counters.given_back[static_cast<std::size_t>(GiveBackReason::rejected)] == 1);
+}
+
+TEST_CASE("marks count when the server has them") {
+  DispatcherFixture f;
+  const auto published = f.give({item(1), item(2)}).publishes;
+  f.dispatcher.settled(kStart, {{published[0].first, PublishOutcome::confirmed},
+                                {published[1].first, PublishOutcome::confirmed}});
+  const auto marks = of<Marks>(f.dispatcher.take(kStart));
+  REQUIRE(marks.size() == 1);
+  CHECK(f.dispatcher.counters().marked == 0);
+  f.dispatcher.marks_acknowledged(marks[0].sequence);
+  f.dispatcher.marks_acknowledged(marks[0].sequence);
+  CHECK(f.dispatcher.counters().marked == 2);
 }
 
 }  // namespace duly

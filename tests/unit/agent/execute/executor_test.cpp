@@ -54,7 +54,7 @@ struct ExecutorFixture {
     return answer(asked(deliver(id, static_cast<std::uint64_t>(id))), Verdict::go);
   }
   ExecuteEffects done(std::int64_t id, bool ok = true) {
-    executor.done({CommandId{id}, 1}, {ok, true, ok ? "" : "broken", make_bytes("7")});
+    executor.done(kExecutorStart, {CommandId{id}, 1}, {ok, true, ok ? "" : "broken", make_bytes("7")});
     return executor.take(kExecutorStart);
   }
   Executor executor;
@@ -105,7 +105,7 @@ TEST_CASE("permits are asked only for free slots, one more when a handler ends")
   ExecutorFixture f(1);
   f.run(1);
   CHECK(of<Begin>(f.deliver(2, 20)).empty());
-  f.executor.done({CommandId{1}, 1}, {true, true, "", nullptr});
+  f.executor.done(kExecutorStart, {CommandId{1}, 1}, {true, true, "", nullptr});
   CHECK(ExecutorFixture::asked(f.executor.take(kExecutorStart)).id == CommandId{2});
 }
 
@@ -235,6 +235,27 @@ TEST_CASE("a draining executor requeues what waits, takes nothing new, and hands
   CHECK_FALSE(f.executor.idle());
   f.executor.finished({{{CommandId{1}, 1}}});
   CHECK(f.executor.idle());
+}
+
+TEST_CASE("permits, attempts by their end, and the time both take are counted") {
+  ExecutorFixture f(8);
+  const auto asked = f.asked(f.deliver(1, 1));
+  f.answer(asked, Verdict::go, kExecutorStart + milliseconds{3});
+  f.executor.done(kExecutorStart + milliseconds{43}, {CommandId{1}, 1}, {true, true, "", nullptr});
+  f.answer(f.asked(f.deliver(2, 2)), Verdict::drop);
+  f.run(3);
+  f.executor.cancel_run({{{CommandId{3}, 1}}});
+  f.done(3);  // what a cancelled handler says later is no end of its attempt
+  f.run(4);
+  f.executor.take(kExecutorStart + seconds{2});  // its limit is a second
+  const ExecuteCounters& counters = f.executor.counters();
+  CHECK(counters.delivered == 4);
+  CHECK((counters.permits_granted == 3 && counters.permits_refused == 1));
+  CHECK(counters.permit.total == 4);
+  CHECK(counters.permit.sum_us == 3'000);
+  CHECK(counters.run.total == 2);
+  CHECK(counters.run.sum_us >= 40'000);
+  CHECK(counters.finished == std::array<std::uint64_t, 6>{1, 0, 1, 0, 0, 1});
 }
 
 }  // namespace duly

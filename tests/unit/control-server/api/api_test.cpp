@@ -275,6 +275,24 @@ TEST_CASE("health, statistics and metrics tell what the engine says, and 503 whe
   CHECK(w.answer->body.find("duly_commands{state=\"dead\"} 7") != std::string::npos);
   CHECK(w.answer->body.find("# HELP duly_accepted_total") != std::string::npos);
   CHECK(w.answer->body.find("duly_dispatch_lateness_seconds_bucket{le=\"+Inf\"}") != std::string::npos);
+  w.api.edge = [] {
+    EdgeStats edge;
+    edge.http.answers = {{200, 5}, {404, 1}};
+    edge.wal_bytes = 4096;
+    return edge;
+  };
+  stats.stale_marks = 2;
+  stats.commit.add(milliseconds{3});
+  stats.queue_count = 1;
+  stats.queues = {{"mail", {0, 4, 3, 2}, 1, true}};
+  w.ask("GET", "/metrics");
+  w.engine_says(w.last<Query>().reply, stats);
+  for (const char* line :
+       {"duly_http_requests_total{code=\"404\"} 1\n", "duly_store_bytes{file=\"wal\"} 4096\n",
+        "duly_stale_reports_refused_total{kind=\"mark\"} 2\n", "duly_commit_seconds_bucket{le=\"0.005\"} 1\n",
+        "duly_queue_commands{queue=\"mail\",state=\"scheduled\"} 4\n",
+        "duly_queue_executors{queue=\"mail\"} 1\n", "duly_queue_paused{queue=\"mail\"} 1\n"})
+    CHECK(w.answer->body.find(line) != std::string::npos);
   stats.draining = true;
   w.ask("GET", "/readyz");
   w.engine_says(w.last<Query>().reply, stats);

@@ -56,6 +56,9 @@ struct ApiWorld {
   void engine_says(ReplyTo reply, What what) {
     desk.deliver(Answer{reply, std::move(what)});
   }
+  void engine_says(ReplyTo reply, const StatsSnapshot& stats) {
+    engine_says<StatsAnswer>(reply, std::make_shared<const StatsSnapshot>(stats));
+  }
   template <class Kind>
   const Kind& last() {
     return std::get<Kind>(sent.back());

@@ -1,6 +1,6 @@
 // The export: lines, bounds, the cursor.
+#include <algorithm>
 #include <catch2/catch.hpp>
-
 #include <sstream>
 
 #include "common/model/limits.h"
@@ -65,11 +65,12 @@ TEST_CASE("an answer is made in pieces and ends when it is large enough") {
   w.loop.advance(milliseconds{0});
   REQUIRE(w.answer);
   CHECK(w.answer->body.size() < limits::kExportBytes + 200'000);
-  std::size_t commands = ids(w).size();
+  const auto lines = [&w] { return std::count(w.answer->body.begin(), w.answer->body.end(), '\n'); };
+  auto commands = lines();
   CHECK(commands > 50);
   for (int pages = 0; !w.field("Duly-Next-Cursor").empty() && pages < 10; ++pages) {
     ask(w, "?cursor=" + w.field("Duly-Next-Cursor"));
-    commands += ids(w).size();
+    commands += lines();
   }
   CHECK(commands == 300);
 }

@@ -177,6 +177,21 @@ TEST_CASE("a connection that has brought a large body brings further requests") 
   }
 }
 
+TEST_CASE("answers are counted by status, and the time of those that change something") {
+  Edge edge(with_hosts(), echo);
+  RawClient client(edge.port());
+  client.ask(kGet);
+  client.ask(post("/x", "a"));
+  client.ask(post("/x", "b"));
+  refused(edge.port(), "GET /x HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421);
+  std::promise<HttpCounts> counts;
+  edge.loop().post([&] { counts.set_value(edge.server().counts()); });
+  const HttpCounts seen = counts.get_future().get();
+  CHECK(seen.answers == std::map<int, std::uint64_t>{{200, 3}, {421, 1}});
+  CHECK(seen.changes.total == 2);
+  CHECK((seen.changes.sum_us >= 0 && seen.changes.sum_us < 10'000'000));
+}
+
 TEST_CASE("HEAD is answered with the length and without the body") {
   Edge edge(with_hosts(), echo);
   RawClient client(edge.port());

@@ -183,6 +183,22 @@ TEST_CASE("an idempotency key gives the first command again, and another body is
   CHECK(world.store->count(State::scheduled) == 2);
 }
 
+TEST_CASE("the statistics of a queue tell what of it has not ended, and who could run it") {
+  EngineWorld world;
+  world.connect("a");
+  world.submit(EngineWorld::spec());
+  CommandSpec elsewhere = EngineWorld::spec();
+  elsewhere.queue = "lonely";
+  world.submit(elsewhere);
+  const StatsSnapshot stats = world.stats();
+  CHECK(stats.queue_count == 2);
+  REQUIRE(stats.queues.size() == 2);
+  CHECK((stats.queues[0].name == "default" && stats.queues[1].name == "lonely"));
+  CHECK((stats.queues[0].executors == 1 && stats.queues[1].executors == 0));
+  CHECK(stats.queues[1].open[1] == 1);  // scheduled
+  CHECK_FALSE(stats.queues[1].paused);
+}
+
 TEST_CASE("at most max_queued commands of a queue are out, and one that starts makes room for the next") {
   EngineConfig config;
   config.max_queued = 2;

@@ -119,7 +119,7 @@ void EngineWorld::fail_once(SessionId session) {
 }
 
 StatsSnapshot EngineWorld::stats() {
-  return std::get<StatsSnapshot>(ask(Query{0, Query::What::stats, "", {}}).what);
+  return *std::get<StatsAnswer>(ask(Query{0, Query::What::stats, "", {}}).what);
 }
 
 }  // namespace duly::test

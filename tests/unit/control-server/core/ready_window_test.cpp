@@ -81,6 +81,25 @@ struct WindowWorld {
     for (const auto& [key, known] : window->lanes()) REQUIRE(known.entries.size() <= limits::kLaneWindow);
     return entry;
   }
+  // What is told of the lanes is what a count of all that they hold would tell.
+  void check_loads() const {
+    std::size_t lanes = 0;
+    for (const ReadyWindow::Load& load : window->loads(now)) {
+      const auto& entries = window->lanes().at(load.lane).entries;
+      std::int64_t eligible = 0, oldest = INT64_MAX;
+      for (const auto& [id, entry] : entries) {
+        eligible += entry.eligible_ms <= now ? 1 : 0;
+        oldest = std::min(oldest, entry.row.due_ms);
+      }
+      REQUIRE(load.held == static_cast<std::int64_t>(entries.size()));
+      REQUIRE(load.eligible == eligible);
+      REQUIRE(load.oldest_due_ms.value_or(now + 1) == std::min(oldest, now + 1));
+      ++lanes;
+    }
+    const auto holding = [](const auto& lane) { return !lane.second.entries.empty(); };
+    REQUIRE(lanes ==
+            static_cast<std::size_t>(std::count_if(window->lanes().begin(), window->lanes().end(), holding)));
+  }
   // Marked: out of the window's world.
   void mark(CommandId id) {
     StateRow row = *store->find(id);
@@ -135,6 +154,7 @@ TEST_CASE(
     for (int step = 0; step < 4000; ++step) {
       const auto shard = static_cast<int>(world.rng.below(2));
       const std::uint64_t what = world.rng.below(100);
+      if (world.rng.chance(0.05)) world.check_loads();
       if (what < 45) {
         world.schedule(shard, world.now + world.rng.between(-500, 5000),
                        static_cast<int>(world.rng.below(10)));

@@ -1,4 +1,4 @@
-#include "control-server/core/stats.h"
+#include "common/base/histogram.h"
 
 #include <algorithm>
 

@@ -1,0 +1,24 @@
+// What the HTTP edge and the process count, beside the engine's StatsSnapshot.  A plain copy.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+#include "common/base/histogram.h"
+
+namespace duly {
+
+struct HttpCounts {
+  std::map<int, std::uint64_t> answers;  // by status
+  Histogram changes;                     // from a whole request that may change something to its answer
+};
+
+struct EdgeStats {
+  HttpCounts http;
+  std::size_t connections = 0, event_streams = 0;
+  std::int64_t database_bytes = 0, wal_bytes = 0;  // of the store's files
+  std::int64_t disk_available_bytes = 0;
+};
+
+}  // namespace duly
