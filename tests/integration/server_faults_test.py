@@ -224,6 +224,7 @@ class DiskFull(TestCase):
             self.wait("507", lambda: api.ask("POST", "/v1/commands", {"type": "t"}).status == 507, 5)
             name = f"left-{leave}"
             with cluster.connect() as amqp:
+                self.wait("the queue is consumed", lambda: amqp.depth("duly.submit") == (0, 1), 20)
                 for n in range(count):
                     amqp.publish("duly.submit", "", b"[%d]" % n, {"duly-queue": name, "x-delay": 9999999}, confirm=False,
                                  type="later", message_id=f"{name}-{n}")

@@ -7,6 +7,7 @@ import unittest
 from lib.amqp import Typed
 from lib.api import instant
 from lib.cluster import TestCase
+from lib.process import eventually
 
 DAY_MS = 86_400_000
 EXCHANGE, QUEUE, DEAD = "duly.submit", "duly.submit", "duly.dead"
@@ -25,6 +26,12 @@ class ByMessage(TestCase):
             return found if len(found) >= count else None
         return self.wait(f"{count} commands in {queue}", check, SETTLE_S)
 
+    @staticmethod
+    def until_consumed(cluster):
+        """Before the queue is bound for the first time, a message to the exchange is dropped."""
+        with cluster.connect() as amqp:
+            eventually("the queue is consumed", lambda: amqp.depth(QUEUE) == (0, 1), SETTLE_S)
+
     def settled(self):
         """Everything that was published is acknowledged."""
         with self.cluster.connect() as amqp:
@@ -40,6 +47,7 @@ class Messages(ByMessage):
     @classmethod
     def setUpClass(cls):
         cls.share_cluster().start_server().start_agents("a-1")
+        cls.until_consumed(cls.cluster)
 
     def test_a_message_becomes_a_command_and_runs(self):
         body = b' {"n": 1.50, "s": "\xc3\xa9"} '
@@ -123,6 +131,7 @@ class Refused(ByMessage):
     @classmethod
     def setUpClass(cls):
         cls.share_cluster().start_server()
+        cls.until_consumed(cls.cluster)
 
     def refused(self, reason, body=b"{}", headers=None, **properties):
         self.publish(body, headers, **properties)
@@ -172,6 +181,7 @@ class Survives(ByMessage):
         """kill -9 before and after the commit, and while many are in hand: each message is one command."""
         self.cluster = cluster = self.new_cluster().start_server()
         self.api = cluster.api
+        self.until_consumed(cluster)
         count, published = 600, 0
         for point in ("store.before-commit", "store.after-commit", "now"):
             if point != "now":
@@ -195,6 +205,7 @@ class Survives(ByMessage):
     def test_messages_of_before_the_server_began_and_a_stop_in_the_middle(self):
         self.cluster = cluster = self.new_cluster().start_server()
         self.api = cluster.api
+        self.until_consumed(cluster)
         cluster.server.terminate()
         with cluster.connect() as amqp:
             for n in range(2000):
