@@ -2,7 +2,7 @@
 import threading
 import unittest
 
-from lib.api import instant
+from lib.api import in_ms, instant
 from lib.cluster import TestCase
 from lib.events import Stream
 
@@ -93,7 +93,7 @@ class Events(TestCase):
         dead = self.stream(state="dead", type="builtin.fail")
         later = self.api.submit("builtin.noop", queue="other", delay_ms=3_600_000)["id"]
         one = self.stream(id=later)
-        self.api.want(200, "POST", f"/v1/commands/{later}/reschedule", {"delay_ms": 0})
+        self.api.want(200, "POST", f"/v1/commands/{later}/reschedule", {"due_at": in_ms(0)})
         id = self.api.submit("builtin.fail", {"times": 9}, queue="default", retry={"max_attempts": 1})["id"]
         self.api.ended(self.api.submit("builtin.noop", queue="default")["id"])
         self.api.ended(id)
