@@ -27,7 +27,12 @@
 
 namespace duly {
 
-using HeaderValue = std::variant<std::int64_t, std::string>;
+// A header of a kind that is neither a whole number nor text: known to be there, and not passed on.
+struct OtherHeader {
+  char kind = 0;  // AMQP's letter for it
+  friend bool operator==(const OtherHeader&, const OtherHeader&) = default;
+};
+using HeaderValue = std::variant<std::int64_t, std::string, OtherHeader>;
 
 struct AmqpMessage {
   std::string exchange;

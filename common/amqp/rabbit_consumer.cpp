@@ -18,7 +18,10 @@ constexpr int kLargestPrefetch = 65'535;
 }  // namespace
 
 RabbitConsumer::RabbitConsumer(const RabbitConfig& config, const Loop& clock, RabbitConsumerEvents events)
-    : config_(config), events_(std::move(events)), worker_(config, "consume", clock) {}
+    : config_(config),
+      events_(std::move(events)),
+      assembler_(config.largest_body),
+      worker_(config, "consume", clock) {}
 
 void RabbitConsumer::start() {
   worker_.start({[this](RabbitConnection& connection) { return prepare(connection); },
@@ -83,7 +86,7 @@ Result<MonoTime> RabbitConsumer::turn(RabbitConnection& connection) {
 
 void RabbitConsumer::lost() {
   flush();
-  assembler_ = MessageAssembler{};
+  assembler_ = MessageAssembler{config_.largest_body};
   unsettled_.clear();
   events_.down();
 }

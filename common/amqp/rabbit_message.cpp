@@ -15,6 +15,7 @@ std::vector<amqp_table_entry_t> encode_headers(const AmqpMessage& message) {
   std::vector<amqp_table_entry_t> entries;
   entries.reserve(message.headers.size());
   for (const auto& [name, value] : message.headers) {
+    if (std::holds_alternative<OtherHeader>(value)) continue;
     amqp_table_entry_t entry{};
     entry.key = as_bytes(name);
     if (const auto* number = std::get_if<std::int64_t>(&value)) {
@@ -29,7 +30,7 @@ std::vector<amqp_table_entry_t> encode_headers(const AmqpMessage& message) {
   return entries;
 }
 
-std::optional<HeaderValue> decode_header(const amqp_field_value_t& field) {
+HeaderValue decode_header(const amqp_field_value_t& field) {
   switch (field.kind) {
     case AMQP_FIELD_KIND_BOOLEAN: return std::int64_t{field.value.boolean != 0};
     case AMQP_FIELD_KIND_I8: return std::int64_t{field.value.i8};
@@ -41,11 +42,12 @@ std::optional<HeaderValue> decode_header(const amqp_field_value_t& field) {
     case AMQP_FIELD_KIND_I64: return field.value.i64;
     case AMQP_FIELD_KIND_U64:
     case AMQP_FIELD_KIND_TIMESTAMP:
-      if (field.value.u64 > static_cast<std::uint64_t>(INT64_MAX)) return std::nullopt;
+      if (field.value.u64 > static_cast<std::uint64_t>(INT64_MAX))
+        return OtherHeader{static_cast<char>(field.kind)};
       return static_cast<std::int64_t>(field.value.u64);
     case AMQP_FIELD_KIND_UTF8:
     case AMQP_FIELD_KIND_BYTES: return to_text(field.value.bytes);
-    default: return std::nullopt;
+    default: return OtherHeader{static_cast<char>(field.kind)};
   }
 }
 
@@ -64,8 +66,7 @@ void decode_properties(const amqp_basic_properties_t& from, AmqpMessage& to) {
   if ((from._flags & AMQP_BASIC_HEADERS_FLAG) == 0) return;
   for (int i = 0; i < from.headers.num_entries; ++i) {
     const auto& entry = from.headers.entries[i];
-    if (auto value = decode_header(entry.value))
-      to.headers.insert_or_assign(to_text(entry.key), *std::move(value));
+    to.headers.insert_or_assign(to_text(entry.key), decode_header(entry.value));
   }
 }
 
@@ -103,7 +104,7 @@ int publish_message(amqp_connection_state_t state, amqp_channel_t channel, const
 }
 
 void MessageAssembler::begin() {
-  *this = MessageAssembler{};
+  *this = MessageAssembler{largest_};
   busy_ = true;
 }
 
@@ -120,7 +121,7 @@ bool MessageAssembler::add(const amqp_frame_t& frame) {
 bool MessageAssembler::add_header(const amqp_frame_t& frame) {
   has_header_ = true;
   missing_ = frame.payload.properties.body_size;
-  too_large_ = missing_ > kLargestBody;
+  too_large_ = missing_ > largest_;
   if (!too_large_) body_.reserve(std::min<std::size_t>(missing_, kReservedBody));
   decode_properties(*static_cast<const amqp_basic_properties_t*>(frame.payload.properties.decoded), message_);
   return missing_ == 0;

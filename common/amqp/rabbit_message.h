@@ -1,7 +1,7 @@
 // AmqpMessage to and from the frames of rabbitmq-c.
 //
-// What comes in was written by anybody: header fields of kinds we have no type for are left out, and a body
-// larger than kLargestBody is read past, not kept.
+// What comes in was written by anybody: of header fields of kinds we have no type for only the kind is known,
+// and a body larger than the assembler's limit is read past, not kept.
 #pragma once
 
 #include <amqp.h>
@@ -21,6 +21,7 @@ int publish_message(amqp_connection_state_t state, amqp_channel_t channel, const
 // Puts header and body frames of one channel together again.  One thread.
 class MessageAssembler {
  public:
+  explicit MessageAssembler(std::size_t largest = kLargestBody) : largest_(largest) {}
   // A method that carries content (basic.deliver, basic.return) came; its header and body follow.
   void begin();
   [[nodiscard]] bool busy() const { return busy_; }
@@ -32,6 +33,7 @@ class MessageAssembler {
  private:
   bool add_header(const amqp_frame_t& frame);
 
+  std::size_t largest_;
   AmqpMessage message_;
   std::string body_;
   std::uint64_t missing_ = 0;

@@ -36,7 +36,9 @@ inline Bytes make_bytes(std::string text) { return std::make_shared<const std::s
 struct CommandSpec {
   std::string type;
   std::string queue = "default";
-  Bytes payload;                          // JSON text, passed on byte for byte; "null" when none was given
+  Bytes payload;        // passed on byte for byte; JSON text, unless `opaque`; "null" when none was given
+  bool opaque = false;  // any bytes, and not JSON: only a message can bring such a payload
+  std::string content_type;               // of the payload; empty = application/json
   std::optional<std::int64_t> due_at_ms;  // wall; absent with delay_ms absent = now
   std::optional<std::int64_t> delay_ms;
   int priority = 5;

@@ -15,6 +15,7 @@ inline constexpr std::size_t kQueueBytes = 64;
 inline constexpr std::size_t kKeyBytes = 256;
 inline constexpr std::size_t kIdempotencyKeyBytes = 255;
 inline constexpr std::size_t kPayloadBytes = 1U << 20;
+inline constexpr std::size_t kContentTypeBytes = 255;
 inline constexpr std::size_t kResultBytes = 1U << 20;
 inline constexpr std::size_t kErrorBytes = 8U << 10;
 inline constexpr std::size_t kLabels = 16;
@@ -110,6 +111,15 @@ inline constexpr std::size_t kQueues = 1000;
 inline constexpr std::size_t kTypes = 10'000;
 inline constexpr std::int64_t kIdempotencyMs = 7LL * 86'400'000;
 inline constexpr std::size_t kDeadOutbox = 256;  // dead letters being published at once
+
+// --- messages from the broker
+// ---------------------------------------------------------------------------------
+inline constexpr int kSubmitPrefetch = 256;  // messages taken and not settled yet
+inline constexpr std::size_t kMessageBytes = 1100U
+                                             << 10;  // larger ones are refused unread: 256 fit the memory
+inline constexpr milliseconds kSubmitRest{
+    200};  // before what had no room in the engine or on the disk is tried again
+inline constexpr std::size_t kParkReasonBytes = 1024;
 
 // --- the agent
 // ------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ AmqpMessage make_execution_message(const HandOutItem& item, std::int64_t now_s) 
   message.message_id = id + "." + std::to_string(item.attempt);
   message.correlation_id = id;
   message.type = item.type;
+  if (!item.content_type.empty()) message.content_type = item.content_type;
   message.timestamp_s = now_s;
   message.headers = {{"duly-id", id},
                      {"duly-attempt", std::int64_t{item.attempt}},

@@ -1,10 +1,42 @@
 #include "common/wire/json.h"
 
+#include <algorithm>
+#include <map>
 #include <set>
 #include <vector>
 
 namespace duly {
 namespace {
+
+// The keys of the objects that are open, each once.  A look through a few texts is quicker than a tree of
+// them; an object with many keys gets a tree, or a hostile one would cost the square of its size.
+class OpenKeys {
+ public:
+  void open() { begins_.push_back(keys_.size()); }
+  void close() {
+    many_.erase(begins_.size());
+    keys_.resize(begins_.back());
+    begins_.pop_back();
+  }
+  // False = the innermost object has it already.
+  bool add(const std::string& key) {
+    const auto begin = keys_.begin() + static_cast<std::ptrdiff_t>(begins_.back());
+    if (keys_.end() - begin < kFew) {
+      if (std::find(begin, keys_.end(), key) != keys_.end()) return false;
+      keys_.push_back(key);
+      return true;
+    }
+    auto& tree = many_[begins_.size()];
+    if (tree.empty()) tree.insert(begin, keys_.end());
+    return tree.insert(key).second;
+  }
+
+ private:
+  static constexpr std::ptrdiff_t kFew = 24;
+  std::vector<std::string> keys_;                      // of all open objects, the outermost first
+  std::vector<std::size_t> begins_;                    // where each object's keys begin
+  std::map<std::size_t, std::set<std::string>> many_;  // of objects with more than kFew, by their depth
+};
 
 // Builds the value while watching depth and keys; the base class does the building.
 class CappedParser final : public nlohmann::detail::json_sax_dom_parser<Json> {
@@ -14,16 +46,16 @@ class CappedParser final : public nlohmann::detail::json_sax_dom_parser<Json> {
 
   bool start_object(std::size_t elements) {
     if (!deeper()) return false;
-    keys_.emplace_back();
+    keys_.open();
     return Base::start_object(elements);
   }
   bool key(Json::string_t& name) {
-    if (!keys_.back().insert(name).second) return refuse("duplicate key '" + name + "'");
+    if (!keys_.add(name)) return refuse("duplicate key '" + name + "'");
     return Base::key(name);
   }
   bool end_object() {
     --depth_;
-    keys_.pop_back();
+    keys_.close();
     return Base::end_object();
   }
   bool start_array(std::size_t elements) { return deeper() && Base::start_array(elements); }
@@ -50,7 +82,7 @@ class CappedParser final : public nlohmann::detail::json_sax_dom_parser<Json> {
   const int max_depth_;
   int depth_ = 0;
   std::string problem_;
-  std::vector<std::set<std::string>> keys_;
+  OpenKeys keys_;
 };
 
 const Json kNothing = Json::array();

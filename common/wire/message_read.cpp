@@ -183,6 +183,7 @@ HandOut read_hand_out(Decoding& d, FieldReader& r) {
     item.type = i.text("type", limits::kTypeBytes);
     item.queue = i.text("queue", limits::kQueueBytes);
     if (i.has("key")) item.key = i.text("key", limits::kKeyBytes);
+    if (i.has("content_type")) item.content_type = i.text("content_type", limits::kContentTypeBytes);
     item.payload = d.bytes(i.integer("payload_bytes", 0, static_cast<std::int64_t>(limits::kPayloadBytes)));
     return item;
   })};

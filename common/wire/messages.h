@@ -157,6 +157,7 @@ struct HandOutItem {
   std::string queue;
   std::string key;
   Bytes payload;
+  std::string content_type = {};  // of the payload; empty = application/json
 };
 struct HandOut {
   std::vector<HandOutItem> items;

@@ -64,6 +64,10 @@ void read_queue(Reading& r, const Json& value) {
 }
 
 void read_payload(Reading& r, const Json&) {
+  if (r.source.payload) {
+    r.spec().payload = r.source.payload;
+    return;
+  }
   const auto raw = raw_member(r.source.raw, "payload");
   DULY_ASSERT(raw);
   if (raw->size() > limits::kPayloadBytes) {

@@ -24,6 +24,7 @@ struct CommandSource {
   bool in_batch = false;  // may carry idempotency_key
   std::int64_t now_ms = 0;
   bool depends_on_names = false;  // a node of a workflow: `name` and `depends_on` are read with the workflow
+  Bytes payload = nullptr;  // the payload's own bytes where they stand apart from the object: in a message
 };
 
 // Reads one command; every problem goes to `complaints`, and then the answer means nothing.

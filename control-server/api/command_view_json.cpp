@@ -1,3 +1,4 @@
+#include "common/base/base64.h"
 #include "common/wire/json_text.h"
 #include "control-server/api/command_json.h"
 
@@ -62,11 +63,19 @@ void append_list(std::string& out, const Items& items, const Append& append) {
   out += ']';
 }
 
+// Bytes that are no JSON cannot stand in one: `payload` is null then, and `payload_base64` has them.
+void append_payload(JsonObject& object, const CommandSpec& spec) {
+  const bool is_json = spec.payload && !spec.opaque;
+  object.raw("payload", is_json ? std::string_view(*spec.payload) : "null");
+  if (spec.opaque) object.text("payload_base64", to_base64(*spec.payload));
+  object.text("content_type", spec.content_type.empty() ? "application/json" : spec.content_type);
+}
+
 void append_request(std::string& out, JsonObject& object, const CommandView& view) {
   const CommandSpec& spec = view.spec;
   object.text("type", spec.type);
   object.text("queue", spec.queue);
-  object.raw("payload", spec.payload ? std::string_view(*spec.payload) : "null");
+  append_payload(object, spec);
   object.text("state", name_of(view.state));
   object.instant("due_at", spec.due_at_ms);
   object.instant("created_at", view.created_at_ms);

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "common/base/base64.h"
 #include "common/wire/json_text.h"
 #include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
@@ -93,7 +94,8 @@ void revisions(Api& api, ApiCall&& call) {
     object.number("revision", item.revision);
     object.instant("replaced_at", item.at_ms);
     object.text("by", item.who);
-    object.raw("payload", item.payload);
+    object.raw("payload", item.opaque ? std::string_view("null") : std::string_view(item.payload));
+    if (item.opaque) object.text("payload_base64", to_base64(item.payload));
     object.end();
   }
   call.respond(json_response(200, body + "]}"));

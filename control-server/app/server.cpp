@@ -174,7 +174,9 @@ Status Server::listen() {
 
 void Server::start_broker() {
   config_.rabbit.connection_name = "duly-server";
+  config_.rabbit.largest_body = limits::kMessageBytes;
   broker_ = std::make_unique<RabbitBroker>(loop_, config_.rabbit);
+  make_intake();
   BrokerEvents events;
   events.publisher_state = [this](bool up) {
     broker_up_ = up;
@@ -182,16 +184,36 @@ void Server::start_broker() {
   };
   events.publisher_blocked = [](bool) {};
   events.settled = [this](const std::vector<SettledPublish>& results) {
-    for (const SettledPublish& result : results)
-      tell_engine(DeadLetterSettled{result.ticket, result.outcome});
+    for (const SettledPublish& result : results) settled(result);
   };
   events.consumer_up = [] {};
-  events.consumer_down = [] {};
-  events.deliveries = [](const std::vector<Delivery>&) {};
+  events.consumer_down = [this] { intake_->consumer_down(); };
+  events.deliveries = [this](std::vector<Delivery> all) { intake_->delivered(std::move(all)); };
   events.inspected = [this](const QueueDepth& depth) { tell_engine(QueueInspected{depth}); };
   broker_->start(std::move(events));
   // Queues of commands that are already stored; later ones come as effects.
   tell_engine(EnsureQueues{});
+  broker_->consume(SubmitIntake::kQueue, limits::kSubmitPrefetch);
+}
+
+void Server::make_intake() {
+  SubmitIntake::Ports ports;
+  ports.submit = [this](Input&& input) { return host_->submit(std::move(input)); };
+  ports.acknowledge = [this](std::uint64_t generation, std::uint64_t tag) {
+    broker_->settle(generation, tag, Settle::ack);
+  };
+  ports.publish = [this](PublishTicket ticket, AmqpMessage message) {
+    broker_->publish(ticket, std::move(message));
+  };
+  intake_ = std::make_unique<SubmitIntake>(loop_, std::move(ports));
+}
+
+void Server::settled(const SettledPublish& result) {
+  if (SubmitIntake::owns_ticket(result.ticket)) {
+    intake_->settled(result);
+  } else {
+    tell_engine(DeadLetterSettled{result.ticket, result.outcome});
+  }
 }
 
 void Server::tell_engine(Input input) {
@@ -209,7 +231,7 @@ void Server::release(std::vector<Effect>&& effects) {
 
 void Server::perform(Effect& effect) {
   if (auto* answer = std::get_if<Answer>(&effect)) {
-    desk_->deliver(*answer);
+    deliver(*answer);
   } else if (auto* message = std::get_if<SendMessage>(&effect)) {
     if (config_.fault_injection) crash_->pass("link.before-reply");
     links_->send(message->session, message->message);
@@ -226,9 +248,17 @@ void Server::perform(Effect& effect) {
   }
 }
 
+void Server::deliver(const Answer& answer) {
+  if (SubmitIntake::owns_reply(answer.reply)) {
+    intake_->answered(answer);
+  } else {
+    desk_->deliver(answer);
+  }
+}
+
 void Server::refused_full(const std::vector<ReplyTo>& replies) {
   for (const ReplyTo reply : replies) {
-    desk_->deliver(
+    deliver(
         {reply, Problem{507, "Insufficient storage", "the disk is full: nothing of this was stored", "", 0}});
   }
   // The engine has begun again from the store: what it knew of the world has to be told anew.
@@ -302,6 +332,7 @@ void Server::reload() {
 void Server::drain() {
   log(LogLevel::info, "server", "draining");
   tell_engine(Drain{});
+  broker_->cancel_consumers();
   http_->stop([this] { loop_.stop(); });
   loop_.at(loop_.now() + config_.drain, [this] { loop_.stop(); });
 }

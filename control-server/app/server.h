@@ -22,6 +22,7 @@
 #include "control-server/app/data_folder.h"
 #include "control-server/app/disk_guard.h"
 #include "control-server/core/engine_host.h"
+#include "control-server/ingest/submit_intake.h"
 #include "control-server/link/link_server.h"
 
 namespace duly {
@@ -66,8 +67,11 @@ class Server {
   [[nodiscard]] EdgeStats edge_stats() const;
   void start_engine();
   void start_broker();
+  void make_intake();
+  void settled(const SettledPublish& result);
   void release(std::vector<Effect>&& effects);
   void perform(Effect& effect);
+  void deliver(const Answer& answer);
   void refused_full(const std::vector<ReplyTo>& replies);
   void tell_engine(Input input);
   void strike(const Strike& strike);
@@ -89,6 +93,7 @@ class Server {
   std::unique_ptr<LinkServer> links_;
   std::unique_ptr<AsioListener> listener_;
   std::unique_ptr<RabbitBroker> broker_;
+  std::unique_ptr<SubmitIntake> intake_;
   Doorkeeper doorkeeper_;
   std::unique_ptr<StatsHistory> history_;
   std::unique_ptr<EventHub> events_;  // outlives the connections of http_

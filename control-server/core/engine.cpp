@@ -357,6 +357,7 @@ void Engine::publish_dead_letters() {
     message.exchange = topology::kDeadExchange;
     message.routing_key = body->queue + "." + body->type;
     message.body = body->payload;
+    if (!body->content_type.empty()) message.content_type = body->content_type;
     message.message_id = text + "." + std::to_string(attempt);
     message.correlation_id = text;
     message.type = body->type;

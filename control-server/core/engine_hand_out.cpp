@@ -112,6 +112,7 @@ std::optional<HandOutItem> Engine::prepare(const WindowEntry& entry, ShardId sha
   item.queue = body->queue;
   item.key = body->key;
   item.payload = body->payload;
+  item.content_type = body->content_type;
   return item;
 }
 

@@ -217,7 +217,9 @@ function draw(page, text, explained, refresh) {
     el(
       'div',
       { class: 'columns' },
-      jsonBox('Payload', payload),
+      command.payload_base64 === undefined
+        ? jsonBox('Payload', payload)
+        : textBox(`Payload, ${command.content_type}, in base64`, command.payload_base64),
       result === 'null' && command.state !== 'succeeded' ? null : jsonBox('Result', result),
     ),
   ];

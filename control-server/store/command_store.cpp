@@ -24,14 +24,15 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
   const std::string labels = columns::labels_text(spec.labels);
   Sql body = database_->query(
       "INSERT INTO command (id, created_ms, type, queue, key, retry, timeout_ms, on_lost, labels, payload, "
-      "schedule, fire_ms)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "opaque, content_type, schedule, fire_ms)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   body.bind(row.id.value).bind(created_ms).bind(row.type).bind(row.queue);
   spec.key.empty() ? body.bind_null() : body.bind(spec.key);
   retry.empty() ? body.bind_null() : body.bind(retry);
   body.bind(spec.timeout_ms).bind(static_cast<std::int64_t>(spec.on_lost));
   labels.empty() ? body.bind_null() : body.bind(labels);
-  body.bind_blob(*spec.payload);
+  body.bind_blob(*spec.payload).bind(static_cast<std::int64_t>(spec.opaque));
+  spec.content_type.empty() ? body.bind_null() : body.bind(spec.content_type);
   if (spec.schedule == 0) {
     body.bind_null().bind_null().run();
   } else {
@@ -67,7 +68,8 @@ std::optional<StateRow> Store::find(CommandId id) {
 
 std::optional<CommandBody> Store::body(CommandId id) {
   Sql query = database_->query(
-      "SELECT t.text, q.text, c.key, c.payload, c.retry, c.timeout_ms, c.on_lost FROM command c"
+      "SELECT t.text, q.text, c.key, c.payload, c.retry, c.timeout_ms, c.on_lost, c.content_type FROM "
+      "command c"
       " JOIN name t ON t.number = c.type JOIN name q ON q.number = c.queue WHERE c.id = ?");
   if (!query.bind(id.value).next()) return std::nullopt;
   CommandBody body;
@@ -78,6 +80,7 @@ std::optional<CommandBody> Store::body(CommandId id) {
   body.retry = columns::read_retry(query.text(4));
   body.timeout_ms = query.integer(5);
   body.on_lost = static_cast<OnLost>(query.integer(6));
+  body.content_type = query.text(7);
   return body;
 }
 
@@ -129,14 +132,17 @@ void Store::replace_payload(CommandId id, const Bytes& payload, std::int64_t at_
   database_->begin();
   database_
       ->query(
-          "INSERT INTO revision (id, revision, at_ms, who, payload) SELECT id, ?, ?, ?, payload FROM command "
-          "WHERE id = ?")
+          "INSERT INTO revision (id, revision, at_ms, who, payload, opaque)"
+          " SELECT id, ?, ?, ?, payload, opaque FROM command WHERE id = ?")
       .bind(revision)
       .bind(at_ms)
       .bind(who)
       .bind(id.value)
       .run();
-  database_->query("UPDATE command SET payload = ? WHERE id = ?").bind_blob(*payload).bind(id.value).run();
+  database_->query("UPDATE command SET payload = ?, opaque = 0, content_type = NULL WHERE id = ?")
+      .bind_blob(*payload)
+      .bind(id.value)
+      .run();
 }
 
 int Store::revisions(CommandId id) {

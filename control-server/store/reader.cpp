@@ -15,7 +15,7 @@ constexpr const char* kViewColumns =
     " s.base_attempt, s.max_attempts, s.losses, s.key_hash, s.expires_ms, s.queued_ms, s.started_ms, s.epoch,"
     " s.publisher, s.executor, s.nonce, s.finished_ms, s.reason,"
     " c.created_ms, t.text, q.text, c.key, c.retry, c.timeout_ms, c.on_lost, c.labels, c.payload, c.fire_ms, "
-    "sc.name, n.workflow, n.name"
+    "sc.name, n.workflow, n.name, c.opaque, c.content_type"
     " FROM state s JOIN command c ON c.id = s.id JOIN name t ON t.number = s.type JOIN name q ON q.number = "
     "s.queue LEFT JOIN schedule sc ON sc.id = c.schedule LEFT JOIN node n ON n.command = s.id"
     " WHERE s.id = ?";
@@ -49,6 +49,8 @@ CommandView read_view(Sql& query, StateRow& row) {
   view.schedule = query.text(33);
   view.workflow = CommandId{query.integer(34)};
   view.node = query.text(35);
+  view.spec.opaque = query.integer(36) != 0;
+  view.spec.content_type = query.text(37);
   view.spec.due_at_ms = row.due_ms;
   view.spec.priority = row.priority;
   view.spec.expires_at_ms = unless_zero(row.expires_ms);
@@ -262,10 +264,13 @@ Result<std::vector<Reader::Revision>> Reader::revisions(CommandId id) {
   {
     Sql command = database().query("SELECT 1 FROM state WHERE id = ?");
     known = command.bind(id.value).next();
-    Sql query =
-        database().query("SELECT revision, at_ms, who, payload FROM revision WHERE id = ? ORDER BY revision");
+    Sql query = database().query(
+        "SELECT revision, at_ms, who, payload, opaque FROM revision WHERE id = ? ORDER BY revision");
     query.bind(id.value);
-    while (query.next()) items.push_back({query.integer(0), query.integer(1), query.text(2), query.text(3)});
+    while (query.next()) {
+      items.push_back(
+          {query.integer(0), query.integer(1), query.text(2), query.text(3), query.integer(4) != 0});
+    }
   }
   if (const Status read = end_read(); !read) return read.error();
   if (!known) return Error{Errc::not_found, "there is no such command"};

@@ -79,6 +79,7 @@ class Reader {
     std::int64_t revision = 0, at_ms = 0;  // and when it was replaced
     std::string who;
     std::string payload;
+    bool opaque = false;  // it is not JSON
   };
   // Payloads that were replaced, the oldest first: at most limits::kRevisions.  not_found as command().
   Result<std::vector<Revision>> revisions(CommandId id);

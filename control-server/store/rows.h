@@ -98,6 +98,7 @@ struct CommandBody {
   RetryPolicy retry;
   std::int64_t timeout_ms = 0;
   OnLost on_lost = OnLost::retry;
+  std::string content_type;  // empty = application/json
 };
 
 // One ended attempt, appended once.

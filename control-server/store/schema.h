@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 7> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 8> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -153,6 +153,12 @@ CREATE INDEX fire_command ON fire (schedule, command) WHERE command > 0;
                                                            R"sql(
 -- The X-Request-Id of what was done over HTTP.
 ALTER TABLE audit ADD COLUMN request TEXT NOT NULL DEFAULT '';
+)sql",
+                                                           R"sql(
+-- What a message brought: another content type than application/json (NULL), and bytes that are not JSON.
+ALTER TABLE command ADD COLUMN content_type TEXT;
+ALTER TABLE command ADD COLUMN opaque INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE revision ADD COLUMN opaque INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 }  // namespace duly

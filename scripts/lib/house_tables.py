@@ -21,6 +21,8 @@ MAY_SEE = {
     "control-server/api": [*_WIRE, "common/runtime", "common/metrics", "control-server/core", "control-server/store/reader.h",
                            "control-server/api"],
     "control-server/link": [*_WIRE, "common/link", "common/runtime", "control-server/core", "control-server/link"],
+    "control-server/ingest": [*_WIRE, "common/runtime/loop.h", "control-server/core", "control-server/api/command_json.h",
+                              "control-server/ingest"],
     "control-server/app": ["common", "control-server"],
     "agent/dispatch": [*_WIRE, "agent/dispatch"],
     "agent/execute": [*_WIRE, "agent/execute"],
@@ -54,6 +56,7 @@ CODE = [".h", ".cpp"]
 OURS = ["common", "control-server", "agent", "cli", "tests"]
 # What the simulator runs: the same seed must give the same history, so nothing may depend on hashes or addresses.
 SIMULATED = ["common/base", "common/model", "common/wire", "common/amqp/confirm_tracker", "control-server/core",
+             "control-server/ingest",
              "control-server/store", "agent/dispatch", "agent/execute", "agent/link", "tests/sim"]
 _APPS = ["common/app", "control-server/app", "agent/app", "cli"]
 

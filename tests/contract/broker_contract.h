@@ -239,6 +239,28 @@ inline void deliveries_are_settled(BrokerWorld& world) {
   }
 }
 
+// Of contract section 5: what others publish to duly.submit is consumed by the name "/duly.submit".
+inline void messages_to_submit_arrive(BrokerWorld& world) {
+  Client client(world);
+  REQUIRE(client.until_up());
+  AmqpMessage message = message_for("some.key", "m-" + world.fresh_queue());
+  message.exchange = topology::kSubmitExchange;
+  message.headers["x-delay"] = std::int64_t{1} << 40;
+  client.broker->publish(1, message);
+  REQUIRE(client.until_settled(1));
+  CHECK(client.count(PublishOutcome::confirmed) == 1);
+  client.broker->consume("/" + topology::kSubmitQueue, 10);
+  REQUIRE(client.until_delivered(1));
+  const Delivery& got = client.deliveries.back();
+  CHECK(got.queue == "/" + topology::kSubmitQueue);
+  CHECK(got.message.exchange == topology::kSubmitExchange);
+  CHECK(got.message.routing_key == "some.key");
+  CHECK(got.message.message_id == message.message_id);
+  CHECK(got.message.headers == message.headers);
+  client.settle(got, Settle::ack);
+  world.run_for(milliseconds{200});
+}
+
 inline void queues_are_looked_after(BrokerWorld& world) {
   Client client(world);
   const std::string queue = world.fresh_queue();

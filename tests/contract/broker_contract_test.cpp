@@ -55,6 +55,10 @@ TEST_CASE("SimBroker delivers as the contract says") {
   SimWorld world;
   deliveries_follow_the_consumer(world);
 }
+TEST_CASE("SimBroker brings what is published to duly.submit") {
+  SimWorld world;
+  messages_to_submit_arrive(world);
+}
 TEST_CASE("SimBroker looks after its queues") {
   SimWorld world;
   queues_are_looked_after(world);
@@ -75,6 +79,9 @@ TEST_CASE("RabbitBroker settles deliveries as it is told", "[rabbit]") {
 }
 TEST_CASE("RabbitBroker delivers as the contract says", "[rabbit]") {
   deliveries_follow_the_consumer(*make_rabbit_world());
+}
+TEST_CASE("RabbitBroker brings what is published to duly.submit", "[rabbit]") {
+  messages_to_submit_arrive(*make_rabbit_world());
 }
 TEST_CASE("RabbitBroker looks after its queues", "[rabbit]") {
   queues_are_looked_after(*make_rabbit_world());

@@ -216,6 +216,28 @@ class DiskFull(TestCase):
         self.assertNotIn("refused", {line for _, _, line in self.check_nothing_twice(cluster)})
         self.assertTrue(cluster.server.running())
 
+    def test_messages_wait_in_the_broker_while_the_disk_is_full(self):
+        cluster, folder = self.start()
+        api, count = cluster.api, 1000
+        for leave in (512 << 10, 0):
+            filler = self.fill(folder, leave)
+            self.wait("507", lambda: api.ask("POST", "/v1/commands", {"type": "t"}).status == 507, 5)
+            name = f"left-{leave}"
+            with cluster.connect() as amqp:
+                self.wait("the queue is consumed", lambda: amqp.depth("duly.submit") == (0, 1), 20)
+                for n in range(count):
+                    amqp.publish("duly.submit", "", b"[%d]" % n, {"duly-queue": name, "x-delay": 9999999}, confirm=False,
+                                 type="later", message_id=f"{name}-{n}")
+                amqp.confirmed()
+                time.sleep(1)
+                self.assertEqual(api.walk(queue=name), [])
+                self.assertLess(amqp.depth("duly.submit")[0], count, "some are in hand …")
+                self.assertGreater(amqp.depth("duly.submit")[0], count // 2, "… and the others wait in the queue")
+                os.unlink(filler)
+                self.wait("they are stored", lambda: len(api.walk(queue=name)) == count, 20)
+                self.assertIsNone(amqp.get("duly.dead"))
+        self.assertTrue(cluster.server.running())
+
     def test_disk_fills_up_by_the_work_itself(self):
         """Every 201 is there and ends; what was refused never ran."""
         cluster, folder = self.start()

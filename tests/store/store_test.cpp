@@ -56,6 +56,44 @@ TEST_CASE("what is committed is there after opening again, and what is rolled ba
   CHECK(store->integrity() == "ok");
 }
 
+TEST_CASE("what a payload is stays with it, until another one takes its place") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  insert(*store, 1);
+  StateRow row;
+  row.id = CommandId{2};
+  row.queue = store->queue_number("q");
+  row.type = store->type_number("t");
+  row.max_attempts = 1;
+  const std::string bytes("\0\xFF", 2);
+  CommandSpec spec;
+  spec.type = "t";
+  spec.queue = "q";
+  spec.payload = make_bytes(bytes);
+  spec.opaque = true;
+  spec.content_type = "image/png";
+  store->insert(row, spec, 500);
+  REQUIRE(store->commit());
+  CHECK(store->body(CommandId{1})->content_type.empty());
+  CHECK(store->body(CommandId{2})->content_type == "image/png");
+  const auto reader = Reader::open(folder.file());
+  REQUIRE(reader);
+  CHECK_FALSE((*reader)->command(CommandId{1})->spec.opaque);
+  auto view = (*reader)->command(CommandId{2});
+  CHECK(view->spec.opaque);
+  CHECK(*view->spec.payload == bytes);
+  CHECK(view->spec.content_type == "image/png");
+  store->replace_payload(CommandId{2}, make_bytes("1"), 600, "somebody");
+  REQUIRE(store->commit());
+  view = (*reader)->command(CommandId{2});
+  CHECK_FALSE(view->spec.opaque);
+  CHECK(view->spec.content_type.empty());
+  const auto revisions = (*reader)->revisions(CommandId{2});
+  REQUIRE(revisions->size() == 1);
+  CHECK(revisions->front().payload == bytes);
+  CHECK(revisions->front().opaque);
+}
+
 TEST_CASE("the file is in WAL mode") {
   const TemporaryFolder folder;
   const auto store = open_store({folder.file(), "", 8, true});

@@ -25,7 +25,16 @@ def long(data):
     return struct.pack(">I", len(data)) + data
 
 
+class Typed:
+    """A header of just this AMQP kind: one of Reader.NUMBERS."""
+
+    def __init__(self, kind, value):
+        self.kind, self.value = kind, value
+
+
 def field(value):
+    if isinstance(value, Typed):
+        return value.kind.encode() + struct.pack(Reader.NUMBERS[value.kind], value.value)
     if isinstance(value, bool):
         return b"t" + struct.pack(">B", value)
     if isinstance(value, int):
@@ -183,8 +192,8 @@ class Connection:
         self.method(1, 50, 40, b"\0\0" + short(queue) + b"\0")
         return self.wait(50, 41).number(">I")
 
-    def publish(self, exchange, routing_key, body, headers=None, **properties):
-        """Publishes persistently and waits for the broker's confirm."""
+    def publish(self, exchange, routing_key, body, headers=None, confirm=True, **properties):
+        """Publishes persistently; waits for the broker's confirm, unless that is left to confirmed()."""
         flags, values = (1 << 12), []
         ordered = dict(TEXT_PROPERTIES)
         for bit in range(15, 1, -1):
@@ -204,6 +213,11 @@ class Connection:
             frames += self.frame(FRAME_BODY, 1, body[at:at + step])
         self.socket.sendall(frames)
         self.published += 1
+        if confirm:
+            self.confirmed()
+
+    def confirmed(self):
+        """Everything published so far is with the broker."""
         while self.wait(60, 80).number(">Q") < self.published:
             pass
 

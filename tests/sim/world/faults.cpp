@@ -132,6 +132,7 @@ void World::schedule_broker_faults() {
   });
   fault("broker_wipe", rates.broker_wipe, [this, back] {
     rabbit_.stop(SimRabbit::Lose::everything);
+    forget_messages();
     back();
   });
   fault("broker_pause", rates.broker_pause, [this, back] {
@@ -166,6 +167,7 @@ void World::schedule_other_faults() {
   fault("bulk_cancel", plan_.rates.bulk_cancel, [this] { cancel_many(); });
   fault("workflow", plan_.rates.workflow, [this] { draw_workflow(); });
   fault("workflow_act", plan_.rates.workflow_act, [this] { act_on_some_workflow(); });
+  fault("message", plan_.rates.message, [this] { publish_messages(); });
   fault("queue_limit", plan_.rates.queue_limit, [this] { limit_some_queue(); });
 }
 

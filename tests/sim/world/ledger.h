@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "common/amqp/broker.h"
 #include "common/wire/messages.h"
 #include "control-server/store/rows.h"
 
@@ -66,6 +67,16 @@ struct LimitFacts {
 struct BulkFacts {
   std::string queue, key;  // that it was to cancel; one of them
   bool done = false;       // as last seen
+};
+
+// A message that was published to duly.submit.
+struct MessageFacts {
+  AmqpMessage message;
+  bool is_command = true;        // else it cannot be understood
+  bool confirmed = false;        // the broker has it
+  bool lost = false;             // the broker may have lost it with its whole disk
+  bool parked = false;           // it is among the dead letters
+  std::set<CommandId> commands;  // that were found to be of it
 };
 
 // What one client request is known to have done.

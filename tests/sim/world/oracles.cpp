@@ -67,7 +67,7 @@ bool World::settled() {
       store.count(State::scheduled) + store.count(State::queued) + store.count(State::running);
   if (!workflows_known() || store.count(State::waiting) != 0 || store.open_workflow_count() != 0)
     return false;
-  return open == 0 && schedules_stopped() && store.dead_outbox_size() == 0 &&
+  return open == 0 && messages_on_their_way() == 0 && schedules_stopped() && store.dead_outbox_size() == 0 &&
          store.running_operations().empty();
 }
 
@@ -76,6 +76,7 @@ std::string World::open_work() {
   what += " " + std::to_string(pending_.size()) + " requests unanswered, " + std::to_string(unknown_.size()) +
           " unknown;";
   if (!server_->up()) return what;
+  what += " messages on their way " + std::to_string(messages_on_their_way()) + ";";
   what += " operations " + std::to_string(server_->store().running_operations().size()) + ",";
   what += " dead letters " + std::to_string(server_->store().dead_outbox_size()) + ";";
   for (const QueueRow& queue : server_->store().queues()) {
@@ -107,6 +108,7 @@ void World::judge() {
   const AttemptRows attempt_rows = all_attempts(rows);
   Attempts attempts;
   for (const AttemptRow& row : attempt_rows) attempts[row.id][row.attempt] = row.outcome;
+  judge_messages(rows);
   judge_commands(rows);
   judge_attempts(rows, attempts);
   judge_losses(attempts);

@@ -41,6 +41,7 @@ constexpr RateFault kRates[] = {
     {"bulk_cancel", &Rates::bulk_cancel},
     {"workflow", &Rates::workflow},
     {"workflow_act", &Rates::workflow_act},
+    {"message", &Rates::message},
 };
 
 struct RabbitFault {
@@ -152,6 +153,7 @@ void draw_operator(std::uint64_t seed, WorldPlan& plan) {
   plan.rates.bulk_cancel = maybe(rng, 0.2, seconds{2}, seconds{10});
   plan.rates.workflow = maybe(rng, 0.4, seconds{1}, seconds{6});
   plan.rates.workflow_act = maybe(rng, 0.4, seconds{1}, seconds{6});
+  plan.rates.message = maybe(rng, 0.4, milliseconds{300}, seconds{3});
 }
 
 // Some seconds, or for ever.

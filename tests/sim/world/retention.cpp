@@ -38,6 +38,7 @@ void World::watch_removal(CommandId id) {
     removed_nodes_[node->workflow].insert(id);
   }
   watch_row(*row);
+  find_message_of(id);
   ++counts_.strikes["retention"];
   removed_[id] = {*row, server_->store().attempts(id)};
 }

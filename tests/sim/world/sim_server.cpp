@@ -6,6 +6,7 @@ namespace duly::sim {
 namespace {
 
 constexpr std::int64_t kReserveBytes = 8192;
+constexpr int kSubmitPrefetch = 8;  // few, so that the queue is not always empty
 
 }  // namespace
 
@@ -70,6 +71,7 @@ void SimServer::start_broker() {
   broker_up_ = false;
   sim_broker_ = std::make_unique<SimBroker>(loop_, rabbit_);
   broker_ = std::make_unique<NodeBroker>(*node_loop_, *sim_broker_);
+  make_intake();
   BrokerEvents events;
   events.publisher_state = [this](bool up) {
     broker_up_ = up;
@@ -77,13 +79,35 @@ void SimServer::start_broker() {
   };
   events.publisher_blocked = [](bool) {};
   events.settled = [this](const std::vector<SettledPublish>& results) {
-    for (const SettledPublish& result : results) submit(DeadLetterSettled{result.ticket, result.outcome});
+    for (const SettledPublish& result : results) settled(result);
   };
   events.consumer_up = [] {};
-  events.consumer_down = [] {};
-  events.deliveries = [](const std::vector<Delivery>&) {};
+  events.consumer_down = [this] { intake_->consumer_down(); };
+  events.deliveries = [this](std::vector<Delivery> all) { intake_->delivered(std::move(all)); };
   events.inspected = [this](const QueueDepth& depth) { submit(QueueInspected{depth}); };
   broker_->start(std::move(events));
+  if (config_.by_message) broker_->consume(SubmitIntake::kQueue, kSubmitPrefetch);
+}
+
+void SimServer::make_intake() {
+  SubmitIntake::Ports ports;
+  ports.submit = [this](Input&& input) { return host_->submit(std::move(input)); };
+  ports.acknowledge = [this](std::uint64_t generation, std::uint64_t tag) {
+    broker_->settle(generation, tag, Settle::ack);
+  };
+  ports.publish = [this](PublishTicket ticket, AmqpMessage message) {
+    broker_->publish(ticket, std::move(message));
+  };
+  intake_ = std::make_unique<SubmitIntake>(*node_loop_, std::move(ports));
+}
+
+void SimServer::settled(const SettledPublish& result) {
+  if (SubmitIntake::owns_ticket(result.ticket)) return intake_->settled(result);
+  submit(DeadLetterSettled{result.ticket, result.outcome});
+}
+
+void SimServer::answered(const Answer& answer) {
+  SubmitIntake::owns_reply(answer.reply) ? intake_->answered(answer) : hooks_.answered(answer);
 }
 
 void SimServer::crash(Death how) {
@@ -92,6 +116,7 @@ void SimServer::crash(Death how) {
   disk_.freeze();  // closing the connection would checkpoint; a dead process does not
   links_.reset();
   host_.reset();
+  intake_.reset();
   broker_.reset();
   sim_broker_.reset();
   store_.reset();
@@ -122,7 +147,7 @@ bool SimServer::submit(Input input) { return host_ && host_->submit(std::move(in
 void SimServer::perform(Effect& effect) {
   if (hooks_.crash_before_reply()) throw ServerCrash{};
   if (auto* answer = std::get_if<Answer>(&effect)) {
-    hooks_.answered(*answer);
+    answered(*answer);
   } else if (auto* message = std::get_if<SendMessage>(&effect)) {
     hooks_.sent(*message);
     links_->send(message->session, message->message);
@@ -140,7 +165,7 @@ void SimServer::perform(Effect& effect) {
 
 void SimServer::refused_full(const std::vector<ReplyTo>& replies) {
   ++fulls_;
-  for (const ReplyTo reply : replies) hooks_.answered({reply, Problem{507, "full", "", "", 0}});
+  for (const ReplyTo reply : replies) answered({reply, Problem{507, "full", "", "", 0}});
   links_->close_all("full");
   submit(BrokerState{broker_up_});
 }

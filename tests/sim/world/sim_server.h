@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control-server/core/engine_host.h"
+#include "control-server/ingest/submit_intake.h"
 #include "control-server/link/link_server.h"
 #include "tests/sim/base/crash_vfs.h"
 #include "tests/sim/base/sim_broker.h"
@@ -27,6 +28,7 @@ class SimServer {
     std::int64_t max_queued = 10'000;
     std::size_t lane_window = 1024;
     Retention retention;
+    bool by_message = false;  // takes commands from duly.submit
   };
   struct Hooks {
     std::function<void(const Answer&)> answered;
@@ -61,6 +63,9 @@ class SimServer {
   void perform(Effect& effect);
   void wait_for_disk();
   void start_broker();
+  void make_intake();
+  void settled(const SettledPublish& result);
+  void answered(const Answer& answer);
   void refused_full(const std::vector<ReplyTo>& replies);
 
   SimLoop& loop_;
@@ -75,6 +80,7 @@ class SimServer {
   std::unique_ptr<LinkServer> links_;
   std::unique_ptr<SimBroker> sim_broker_;
   std::unique_ptr<NodeBroker> broker_;
+  std::unique_ptr<SubmitIntake> intake_;
   std::shared_ptr<bool> alive_;
   bool broker_up_ = false, fatal_ = false;
   Duration slow_disk_{};

@@ -130,6 +130,8 @@ void World::watch_broker() {
 
 void World::watch_stored(const AmqpMessage& message) {
   if (message.exchange == topology::kDeadExchange) {
+    if (const auto sent = messages_.find(message.message_id); sent != messages_.end())
+      sent->second.parked = true;
     const auto id = parse_command_id(message.correlation_id);
     const auto attempt = message.headers.find("duly-attempt");
     if (id && attempt != message.headers.end())

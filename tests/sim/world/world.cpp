@@ -25,7 +25,8 @@ World::World(std::uint64_t seed, WorldPlan plan)
       net_(loop_, rng_.next()),
       disk_(rng_.next()) {
   for (const std::string& name : plan_.faults()) counts_.seeds[name] = 1;
-  SimServer::Config config{plan_.shards, plan_.ttl, plan_.max_queued, plan_.lane_window, plan_.retention};
+  SimServer::Config config{plan_.shards,      plan_.ttl,       plan_.max_queued,
+                           plan_.lane_window, plan_.retention, plan_.rates.message.count() > 0};
   server_ = std::make_unique<SimServer>(loop_, net_, rabbit_, disk_, config, server_hooks());
   for (std::size_t i = 0; i < static_cast<std::size_t>(plan_.agents); ++i) {
     SimAgent::Config agent{"agent-" + std::to_string(i), plan_.concurrency, plan_.queues};
@@ -81,6 +82,7 @@ std::uint64_t World::run() {
   if (plan_.rates.queue_limit.count() > 0) limit_some_queue();
   for (std::size_t i = 0; i < agents_.size(); ++i)
     start_agent_later(i, rng_.between(Duration{1}, milliseconds{500}));
+  if (plan_.rates.message.count() > 0) start_publisher();
   to_submit_ = plan_.commands;
   every(plan_.hurt / (plan_.commands / 4 + 1), [this] { submit_some(); });
   every(kSampleEvery, [this] { sample_store(); });
@@ -112,6 +114,7 @@ Duration World::backlog_time() {
   // And what comes only now, because nobody answered it before.
   for (const Unsent& unsent : unknown_) open += static_cast<std::int64_t>(unsent.commands.size());
   for (const auto& [reply, pending] : pending_) open += static_cast<std::int64_t>(pending.commands.size());
+  open += static_cast<std::int64_t>(messages_on_their_way());
   // Those that wait for each other run one after the other.
   const std::int64_t waiting = store.count(State::waiting);
   return kLongestRun * open / (plan_.keys ? 1 : plan_.agents * plan_.concurrency) +

@@ -74,6 +74,19 @@ class World {
   void act_on_some_workflow();
   bool may_have_expired(const std::vector<NewCommand>& commands);
 
+  // ---- the publisher (messages.cpp)
+  // --------------------------------------------------------------------------------------------
+  void start_publisher();
+  void publish_messages();
+  MessageFacts draw_message();
+  void publish_message(const std::string& message_id);
+  void message_settled(const SettledPublish& result);
+  void forget_messages();
+  void find_message_of(CommandId id);
+  [[nodiscard]] std::size_t messages_on_their_way() const;
+  [[nodiscard]] bool given_up_by_broker(const std::string& message_id) const;
+  void judge_messages(const std::map<CommandId, StateRow>& rows);
+
   // ---- oracles
   // -----------------------------------------------------------------------------------------------
   void watch_said(const SessionSaid& said);
@@ -168,6 +181,12 @@ class World {
   int to_submit_ = 0;
   std::uint64_t next_key_ = 1;
   std::uint64_t next_incarnation_ = 1;
+
+  std::unique_ptr<SimBroker> publisher_;
+  std::map<std::string, MessageFacts> messages_;   // by message id
+  std::map<PublishTicket, std::string> sending_;   // not settled yet
+  std::map<std::int64_t, std::string> by_serial_;  // that stands in the payload
+  PublishTicket last_message_ = 0;
 
   WireFacts wire_;
   std::map<std::string, LimitFacts> limits_;                      // by queue

@@ -14,7 +14,7 @@ struct Expected {
   std::string local;
 };
 
-struct Row {
+struct ZoneRow {
   std::string zone;
   std::string expression;
   std::string after;
@@ -33,8 +33,8 @@ void check_fire(const std::optional<CronFire>& fire, const Expected& expected) {
 }
 
 // Forwards through the fires, and back again.
-void check(const std::vector<Row>& table) {
-  for (const Row& row : table) {
+void check_zones(const std::vector<ZoneRow>& table) {
+  for (const ZoneRow& row : table) {
     INFO(row.zone << " " << row.expression);
     const auto cron = Cron::parse(row.expression, row.zone, "any");
     REQUIRE(cron.ok());
@@ -56,7 +56,7 @@ void check(const std::vector<Row>& table) {
 }  // namespace
 
 TEST_CASE("in a gap of the clocks a fire moves to its end, and all of them are one") {
-  check({
+  check_zones({
       {"Europe/Berlin",
        "30 2 * * *",
        "2026-03-28T12:00:00Z",
@@ -102,7 +102,7 @@ TEST_CASE("in a gap of the clocks a fire moves to its end, and all of them are o
 }
 
 TEST_CASE("where the clocks go through an hour again, the first pass fires and the second does not") {
-  check({
+  check_zones({
       {"Europe/Berlin",
        "30 2 * * *",
        "2026-10-24T12:00:00Z",
@@ -138,7 +138,7 @@ TEST_CASE("where the clocks go through an hour again, the first pass fires and t
 }
 
 TEST_CASE("a change of the name alone is no change of the clocks") {
-  check({
+  check_zones({
       // Summer time became standard time for good on the 25th: two hours ahead before and after.
       {"Africa/Tripoli",
        "0 8 * * *",
@@ -148,7 +148,7 @@ TEST_CASE("a change of the name alone is no change of the clocks") {
 }
 
 TEST_CASE("summer time goes on after the last change that the database lists") {
-  check({
+  check_zones({
       {"Europe/Berlin",
        "30 2 * * *",
        "2061-03-26T12:00:00Z",
@@ -169,7 +169,7 @@ TEST_CASE("summer time goes on after the last change that the database lists") {
 }
 
 TEST_CASE("an offset of quarters of an hour, and one of before there were zones") {
-  check({
+  check_zones({
       {"Asia/Kathmandu",
        "0 0 * * *",
        "2026-11-21T00:00:00Z",

@@ -69,9 +69,17 @@ TEST_CASE("the execution message is the one of the examples") {
   CHECK(message.timestamp_s == properties.at("timestamp"));
   Json headers = Json::object();
   for (const auto& [name, value] : message.headers) {
-    std::visit([&, key = name](const auto& v) { headers[key] = v; }, value);
+    if (const auto* number = std::get_if<std::int64_t>(&value)) headers[name] = *number;
+    if (const auto* text = std::get_if<std::string>(&value)) headers[name] = *text;
   }
   CHECK(headers == wanted.at("headers"));
+}
+
+TEST_CASE("what is not JSON is sent as what it is") {
+  HandOutItem item = an_item();
+  CHECK(make_execution_message(item, 7).content_type == "application/json");
+  item.content_type = "image/png";
+  CHECK(make_execution_message(item, 7).content_type == "image/png");
 }
 
 TEST_CASE("a message without a header it needs, or with a wrong one, is refused by the header's name") {

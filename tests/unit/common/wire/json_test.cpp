@@ -39,6 +39,22 @@ TEST_CASE("a key that comes twice in one object is refused, in another object it
   CHECK(parses(R"({"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}]})"));
 }
 
+TEST_CASE("a key that comes twice is found among many, too, in the object it is in") {
+  const auto object = [](int keys, const std::string& last) {
+    std::string text = "{";
+    for (int i = 0; i < keys; ++i) text += "\"k" + std::to_string(i) + "\":{\"k0\":1},";
+    return text + "\"" + last + "\":0}";
+  };
+  for (const int keys : {1, 23, 24, 25, 26, 100, 20'000}) {
+    INFO(keys);
+    CHECK(parses(object(keys, "other")));
+    CHECK_FALSE(parses(object(keys, "k0")));
+    CHECK_FALSE(parses(object(keys, "k" + std::to_string(keys - 1))));
+    CHECK(parses("[" + object(keys, "x") + "," + object(keys, "x") + "]"));
+    CHECK_FALSE(parses("{\"a\":" + object(keys, "x") + ",\"a\":1}"));
+  }
+}
+
 TEST_CASE("text that is not UTF-8 or not JSON is refused with the place") {
   for (const char* bad : {"", " ", "{", "[1,]", "{\"a\":1,}", "{'a':1}", "01", "1 2", "nul", "NaN", "[1]x",
                           "\"", "\"\n\"", "\"\\x\"", "\"\\ud800\"", "// c\n1", "1e999"}) {
