@@ -84,8 +84,7 @@ CommandId Engine::accept_workflow(const SubmitWorkflow& input) {
   ids.reserve(input.nodes.size());
   for (std::size_t i = 0; i < input.nodes.size(); ++i) {
     const SubmitWorkflow::Node& node = input.nodes[i];
-    const CommandId id =
-        accept(input.work.commands[i], static_cast<std::int64_t>(node.parents.size())).id;
+    const CommandId id = accept(input.work.commands[i], static_cast<std::int64_t>(node.parents.size())).id;
     store_.insert_node({id, row.id, node.name, node.takes_results ? Fills::when_released : Fills::never});
     for (const std::size_t parent : node.parents) store_.insert_edge(ids[parent], id);
     ids.push_back(id);
