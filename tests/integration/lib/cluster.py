@@ -94,6 +94,30 @@ class Cluster:
             return None
         return eventually("the shards are spread evenly", even, seconds)
 
+    # ---- work that ends when the test says so, however slow the machine
+
+    @property
+    def patient(self):
+        """A program for builtin.exec (start_agent(name, "--allow-exec", cluster.patient)): runs until release()."""
+        path = os.path.join(self.folder, "patient")
+        if not os.path.exists(path):
+            with open(path, "w", encoding="utf-8") as text:
+                text.write(f"#!/bin/sh\nwhile [ ! -e {self.folder}/gate ]; do sleep 0.1; done\necho >>{self.folder}/released\n")
+            os.chmod(path, 0o755)
+        return path
+
+    def patient_work(self, **fields):
+        return {"type": "builtin.exec", "payload": {"program": self.patient}, **fields}
+
+    def release(self):
+        with open(os.path.join(self.folder, "gate"), "w", encoding="utf-8"):
+            pass
+
+    def released(self):
+        """How many have ended since."""
+        path = os.path.join(self.folder, "released")
+        return os.path.getsize(path) if os.path.exists(path) else 0
+
     # ---- the ledger of builtin.append
 
     def append(self, line="x", file="ledger", **fields):
