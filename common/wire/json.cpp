@@ -96,6 +96,9 @@ Result<Json> parse_json(std::string_view text, int max_depth) {
   if (!whole || parser.is_errored() || !parser.problem().empty()) {
     return invalid(parser.problem().empty() ? "malformed JSON" : parser.problem());
   }
+  // To the library a NUL is the end of the text, and whatever follows it is not looked at.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos)
+    return invalid("malformed JSON at byte " + std::to_string(nul + 1));
   return value;
 }
 

@@ -66,6 +66,11 @@ TEST_CASE("text that is not UTF-8 or not JSON is refused with the place") {
     CHECK_FALSE(parses(bad));
   }
   CHECK(parses("\"\xC3\xA9 \xF0\x9F\x98\x80\""));
+  for (const char* whole : {"-7", "{}", "[1]", "\"a\"", ""}) {
+    CHECK_FALSE(parses(std::string(whole) + '\0'));
+    CHECK_FALSE(parses(std::string(whole) + '\0' + "x"));
+  }
+  CHECK(parse_json(std::string_view("[1]\0[2]", 7), 32).error().what == "malformed JSON at byte 4");
   CHECK(parse_json("[1,x]", 32).error().what == "malformed JSON at byte 4");
 }
 
