@@ -65,6 +65,28 @@ TEST_CASE("no more than the bound run at once, and all run in the end") {
   CHECK(most <= 3);
 }
 
+// Each waits for the others of its round, so all of a round must run at the same time: work beside a thread
+// that sleeps would never end.
+TEST_CASE("no work waits beside a thread that sleeps") {
+  constexpr int kThreads = 8;
+  constexpr int kRounds = 50;
+  HandlerRegistry registry;
+  std::atomic<int> arrived{0};
+  registry.add("meet", [&](const HandlerContext& context) {
+    const int all_of_round = (arrived++ / kThreads + 1) * kThreads;
+    const bool met =
+        eventually([&] { return arrived >= all_of_round || context.wait_cancelled(Duration{0}); });
+    return met ? HandlerResult::succeed() : HandlerResult::fail("the others did not come");
+  });
+  PoolFixture fixture(registry, kThreads);
+  std::int64_t id = 0;
+  for (int round = 1; round <= kRounds; ++round) {
+    for (int i = 0; i < kThreads; ++i) fixture.run(execution_of(++id, "meet"));
+    REQUIRE(eventually([&] { return fixture.answers() == static_cast<std::size_t>(id); }));
+    REQUIRE(arrived == kThreads * round);
+  }
+}
+
 TEST_CASE("cancelling a running handler sets its flag, and the reason is in the error") {
   HandlerRegistry registry;
   Milestone started;
