@@ -100,26 +100,36 @@ void Dispatcher::settled(MonoTime now, const std::vector<SettledPublish>& result
     if (at == open_.end()) continue;
     const Open open = std::move(at->second);
     open_.erase(at);
+    open_commands_ -= static_cast<std::int64_t>(open.items.size());
     ++counters_.settled[static_cast<std::size_t>(result.outcome)];
     settle(result, open, now);
   }
 }
 
 void Dispatcher::settle(const SettledPublish& result, const Open& open, MonoTime now) {
-  const HandOutItem& item = open.item;
+  const auto give_all_back = [&](GiveBackReason reason) {
+    for (const HandOutItem& item : open.items) give_back(item, reason);
+  };
   switch (result.outcome) {
     case PublishOutcome::confirmed:
-      ++published_;
+      published_ += static_cast<std::int64_t>(open.items.size());
       counters_.confirm.add(now - open.published);
-      to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
+      for (const HandOutItem& item : open.items) {
+        mark(item);
+        if (DULY_PLANTED("bundle.marks")) break;
+      }
       break;
     case PublishOutcome::returned:
-      effects_.ensure_queues.push_back(item.queue);
-      give_back(item, GiveBackReason::returned);
+      effects_.ensure_queues.push_back(open.items.front().queue);
+      give_all_back(GiveBackReason::returned);
       break;
-    case PublishOutcome::rejected: give_back(item, GiveBackReason::rejected); break;
-    case PublishOutcome::in_doubt: give_back(item, GiveBackReason::in_doubt); break;
+    case PublishOutcome::rejected: give_all_back(GiveBackReason::rejected); break;
+    case PublishOutcome::in_doubt: give_all_back(GiveBackReason::in_doubt); break;
   }
+}
+
+void Dispatcher::mark(const HandOutItem& item) {
+  to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
 }
 
 // ---- time
@@ -168,19 +178,50 @@ std::optional<MonoTime> Dispatcher::next_wakeup() const {
 
 void Dispatcher::publish_due(MonoTime now) {
   const bool trusted = now < trusted_until_ || DULY_PLANTED("agent.self-fence");
+  struct Filling {
+    std::vector<HandOutItem> items;
+    std::size_t bytes = 0;
+  };
+  std::map<std::string, Filling> bundles;  // by queue
   while (broker_usable_ && trusted && !upcoming_.empty() && upcoming_.begin()->first.first <= now &&
-         open_.size() < limits::kPublishWindow) {
-    HandOutItem item = std::move(upcoming_.begin()->second);
-    // What came late is later by what it was late then.
-    const Duration late_already{std::max<std::int64_t>(-item.due_in_us, 0)};
-    counters_.lateness.add(now - upcoming_.begin()->first.first + late_already);
-    upcoming_.erase(upcoming_.begin());
-    const PublishTicket ticket = next_ticket_++;
-    effects_.publishes.emplace_back(ticket, item);
-    if (DULY_PLANTED("mark.confirm"))
-      to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
-    open_.emplace(ticket, Open{std::move(item), now});
+         open_.size() + bundles.size() < limits::kPublishWindow) {
+    HandOutItem item = take_due(now);
+    if (item.bundle <= 1) {
+      publish({std::move(item)}, now);
+      continue;
+    }
+    const auto most = static_cast<std::size_t>(item.bundle);
+    const auto at = bundles.try_emplace(item.queue).first;
+    at->second.bytes += item.payload->size();
+    at->second.items.push_back(std::move(item));
+    if (at->second.items.size() < most && at->second.bytes < limits::kBundleBytes) continue;
+    publish(std::move(at->second.items), now);
+    bundles.erase(at);
   }
+  for (auto& [queue, bundle] : bundles) publish(std::move(bundle.items), now);
+}
+
+// The first of what is upcoming, which is due.
+HandOutItem Dispatcher::take_due(MonoTime now) {
+  auto first = upcoming_.extract(upcoming_.begin());
+  // What came late is later by what it was late then.
+  const Duration late_already{std::max<std::int64_t>(-first.mapped().due_in_us, 0)};
+  counters_.lateness.add(now - first.key().first + late_already);
+  return std::move(first.mapped());
+}
+
+void Dispatcher::publish(std::vector<HandOutItem> items, MonoTime now) {
+  const PublishTicket ticket = next_ticket_++;
+  if (DULY_PLANTED("mark.confirm")) {
+    for (const HandOutItem& item : items) mark(item);
+  }
+  if (items.size() == 1) {
+    effects_.publishes.emplace_back(ticket, items.front());
+  } else {
+    effects_.bundles.emplace_back(ticket, items);
+  }
+  open_commands_ += static_cast<std::int64_t>(items.size());
+  open_.emplace(ticket, Open{std::move(items), now});
 }
 
 // ---- pieces
@@ -216,7 +257,9 @@ void Dispatcher::drop_upcoming(ShardId shard) {
 // A revoked shard is let go when nothing of it is unsettled and everything confirmed has been marked before.
 void Dispatcher::release_settled() {
   std::set<ShardId> busy;
-  for (const auto& [ticket, open] : open_) busy.insert(open.item.shard);
+  for (const auto& [ticket, open] : open_) {
+    for (const HandOutItem& item : open.items) busy.insert(item.shard);
+  }
   Released released;
   for (auto at = holdings_.begin(); at != holdings_.end();) {
     if (at->second.revoking && !busy.contains(at->first)) {
@@ -267,7 +310,9 @@ std::vector<AttemptRef> Dispatcher::in_hand() const {
     if (at != holdings_.end() && at->second.epoch == item.epoch) refs.push_back({item.id, item.attempt});
   };
   for (const auto& [key, item] : upcoming_) add(item);
-  for (const auto& [ticket, open] : open_) add(open.item);
+  for (const auto& [ticket, open] : open_) {
+    for (const HandOutItem& item : open.items) add(item);
+  }
   for (const MarkItem& item : to_mark_) add(item);
   for (const auto& [sequence, items] : marks_) {
     for (const MarkItem& item : items) add(item);

@@ -4,8 +4,9 @@
 // Operation.  Commands are handed over slightly ahead of their time and published when due, never before.
 // Only a confirmed publish is marked; anything else is given back.  Publishing stops before the lease can
 // have ended: it is trusted for (ttl - margin) from the moment the last acknowledged heartbeat was *sent*.
+// What is due of a queue with a bundle goes out together, as far as it is due: nobody waits for company.
 // Concurrency.  One thread; call take() after every input and perform what it gives, in order.
-// Limits.  At most limits::kAgentInHand commands in hand, limits::kPublishWindow of them unconfirmed.
+// Limits.  At most limits::kAgentInHand commands in hand, limits::kPublishWindow messages unconfirmed.
 #pragma once
 
 #include <array>
@@ -26,6 +27,7 @@ namespace duly {
 struct DispatchEffects {
   std::vector<AgentMessage> messages;
   std::vector<std::pair<PublishTicket, HandOutItem>> publishes;
+  std::vector<std::pair<PublishTicket, std::vector<HandOutItem>>> bundles;  // several in one message
   std::vector<std::string> ensure_queues;
 };
 
@@ -69,7 +71,7 @@ class Dispatcher {
   [[nodiscard]] std::vector<Holding> holdings() const;
   [[nodiscard]] std::vector<AttemptRef> in_hand() const;
   [[nodiscard]] std::int64_t in_flight() const {
-    return static_cast<std::int64_t>(upcoming_.size() + open_.size());
+    return static_cast<std::int64_t>(upcoming_.size()) + open_commands_;
   }
   [[nodiscard]] std::int64_t published() const { return published_; }
   [[nodiscard]] const DispatchCounters& counters() const { return counters_; }
@@ -83,13 +85,17 @@ class Dispatcher {
     Epoch epoch;
     bool revoking = false;
   };
+  // One message: one command, or those of a bundle.
   struct Open {
-    HandOutItem item;
+    std::vector<HandOutItem> items;
     MonoTime published;
   };
   [[nodiscard]] bool holds(const HandOutItem& item) const;
   void publish_due(MonoTime now);
+  HandOutItem take_due(MonoTime now);
+  void publish(std::vector<HandOutItem> items, MonoTime now);
   void settle(const SettledPublish& result, const Open& open, MonoTime now);
+  void mark(const HandOutItem& item);
   void give_back(const HandOutItem& item, GiveBackReason reason);
   void let_go_of_all();
   void give_back_upcoming(ShardId shard);
@@ -110,6 +116,7 @@ class Dispatcher {
   std::uint64_t next_arrival_ = 1;
   std::set<std::string> known_queues_;  // declared once by us
   std::map<PublishTicket, Open> open_;  // published, not settled
+  std::int64_t open_commands_ = 0;      // of those messages
   PublishTicket next_ticket_ = 1;
   std::vector<MarkItem> to_mark_;
   std::map<std::uint64_t, std::vector<MarkItem>> marks_;  // sent, not acknowledged

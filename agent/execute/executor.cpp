@@ -21,26 +21,45 @@ constexpr Duration kHoldTime = milliseconds{500};
 void Executor::delivered(MonoTime now, Delivery delivery) {
   ++counters_.delivered;
   counters_.redelivered += delivery.redelivered ? 1 : 0;
-  auto execution = read_execution_message(delivery.message);
-  if (!execution) {
+  auto executions = read_executions(delivery.message);
+  if (!executions) {
     ++counters_.parked;
-    effects_.parks.push_back({std::move(delivery), execution.error().what});
+    effects_.parks.push_back({std::move(delivery), executions.error().what});
     return;
   }
-  Held held{delivery.generation, delivery.tag, std::move(*execution), {}};
-  if (draining_ || !consuming_) return settle(held, Settle::requeue);
-  waiting_.emplace(next_nonce_++, std::move(held));
+  const DeliveryKey key{delivery.generation, delivery.tag};
+  if (draining_ || !consuming_) return settle_delivery(key, Settle::requeue);
+  const bool bundled = executions->size() > 1;
+  if (bundled) bundles_[key].left = executions->size();
+  for (Execution& execution : *executions) {
+    waiting_.emplace(next_nonce_++, Held{key, std::move(execution), bundled, {}});
+  }
   ask(now);
 }
 
 void Executor::consumer_down() {
   waiting_.clear();
+  bundles_.clear();
   // Permits already asked for are answered once, whatever becomes of the delivery: they stay.
 }
 
+// One command of a delivery is answered.  A bundle goes back when any of it has to: what has begun of it is refused its
+// permit wherever it comes.
 void Executor::settle(const Held& held, Settle how) {
+  if (!held.bundled) return settle_delivery(held.delivery, how);
+  const auto at = bundles_.find(held.delivery);
+  if (at == bundles_.end()) return;  // of a connection that is gone
+  OpenBundle& bundle = at->second;
+  bundle.requeue = bundle.requeue || how == Settle::requeue;
+  if (--bundle.left > 0 && !DULY_PLANTED("bundle.ack")) return;
+  const Settle whole = bundle.requeue ? Settle::requeue : Settle::ack;
+  bundles_.erase(at);
+  settle_delivery(held.delivery, whole);
+}
+
+void Executor::settle_delivery(const DeliveryKey& delivery, Settle how) {
   counters_.requeued += how == Settle::requeue ? 1 : 0;
-  effects_.settlements.push_back({held.generation, held.tag, how});
+  effects_.settlements.push_back({delivery.first, delivery.second, how});
 }
 
 // ---- permits
@@ -58,6 +77,9 @@ void Executor::ask(MonoTime now) {
     auto node = waiting_.extract(waiting_.begin());
     const Execution& execution = node.mapped().execution;
     if (DULY_PLANTED("ack.permit")) settle(node.mapped(), Settle::ack);
+    if (const auto bundle = bundles_.find(node.mapped().delivery); bundle != bundles_.end()) {
+      bundle->second.begun = true;
+    }
     to_begin_.push_back({execution.id, execution.attempt, execution.token, node.key()});
     node.mapped().asked = now;
     asked_.insert(std::move(node));
@@ -154,8 +176,16 @@ void Executor::pause_or_resume(MonoTime now) {
   starved_since_.reset();
   consuming_ = false;
   effects_.consume = false;
-  for (const auto& [nonce, held] : waiting_) settle(held, Settle::requeue);
-  waiting_.clear();
+  std::erase_if(waiting_, [this](const auto& entry) {
+    if (stays(entry.second)) return false;
+    settle(entry.second, Settle::requeue);
+    return true;
+  });
+}
+
+bool Executor::stays(const Held& held) const {
+  const auto at = bundles_.find(held.delivery);
+  return held.bundled && at != bundles_.end() && at->second.begun;
 }
 
 void Executor::drain() {

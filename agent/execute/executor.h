@@ -3,7 +3,9 @@
 // Operation.  A delivery waits for a free slot, then a permit is asked for it; the delivery is acknowledged
 // to the broker as soon as the permit is durable (or refused), and only a permit runs a handler.  A result is
 // kept until the server has it.  While no slot is free for kHoldTime, what was delivered goes back to the
-// queue for others. Concurrency.  One thread; call take() after every input and perform what it gives, in
+// queue for others.  The commands of a bundle ask one by one; its message is settled with the last of them, and one of
+// which some have begun does not go back for want of slots: each return counts towards the queue's delivery limit.
+// Concurrency.  One thread; call take() after every input and perform what it gives, in
 // order.
 #pragma once
 
@@ -12,11 +14,12 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/amqp/broker.h"
 #include "common/base/histogram.h"
-#include "common/wire/envelope.h"
+#include "common/wire/bundle.h"
 #include "common/wire/messages.h"
 
 namespace duly {
@@ -93,10 +96,18 @@ class Executor {
   [[nodiscard]] bool idle() const { return asked_.empty() && running_.empty() && unreported_.empty(); }
 
  private:
+  using DeliveryKey = std::pair<std::uint64_t, std::uint64_t>;  // generation and tag
   struct Held {
-    std::uint64_t generation = 0, tag = 0;
+    DeliveryKey delivery;
     Execution execution;
+    bool bundled = false;
     MonoTime asked{};
+  };
+  // A delivered bundle of which not every command is answered.
+  struct OpenBundle {
+    std::size_t left = 0;
+    bool begun = false;    // a permit was asked for some command of it
+    bool requeue = false;  // some command of it is for others to run
   };
   struct Run {
     MonoTime begun, deadline;
@@ -108,6 +119,8 @@ class Executor {
   void pause_or_resume(MonoTime now);
   void report(AttemptRef ref, FinishItem item);
   void settle(const Held& held, Settle how);
+  void settle_delivery(const DeliveryKey& delivery, Settle how);
+  [[nodiscard]] bool stays(const Held& held) const;
 
   const int slots_;
   bool linked_ = false;
@@ -117,6 +130,7 @@ class Executor {
   std::uint64_t next_nonce_ = 1;
   std::map<std::uint64_t, Held> waiting_;  // by nonce: delivered, no slot yet
   std::map<std::uint64_t, Held> asked_;    // by nonce: permit asked for
+  std::map<DeliveryKey, OpenBundle> bundles_;
   std::map<AttemptRef, Run> running_;      // slots in use, also of handlers that do not stop
   std::map<AttemptRef, FinishItem> unreported_;
   std::vector<BeginItem> to_begin_;

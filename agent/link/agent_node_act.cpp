@@ -4,7 +4,7 @@
 
 #include "agent/link/agent_node.h"
 #include "common/base/log.h"
-#include "common/wire/envelope.h"
+#include "common/wire/bundle.h"
 
 namespace duly {
 
@@ -41,6 +41,11 @@ void AgentNode::perform(DispatchEffects effects) {
   for (auto& [ticket, item] : effects.publishes) {
     pass("dispatch.before-publish");
     broker_.publish(ticket, make_execution_message(item, now_s));
+    pass("dispatch.after-publish");
+  }
+  for (auto& [ticket, items] : effects.bundles) {
+    pass("dispatch.before-publish");
+    broker_.publish(ticket, make_bundle(items, now_s));
     pass("dispatch.after-publish");
   }
   for (const AgentMessage& message : effects.messages) send(message);

@@ -184,6 +184,9 @@ HandOut read_hand_out(Decoding& d, FieldReader& r) {
     item.queue = i.text("queue", limits::kQueueBytes);
     if (i.has("key")) item.key = i.text("key", limits::kKeyBytes);
     if (i.has("content_type")) item.content_type = i.text("content_type", limits::kContentTypeBytes);
+    if (i.has("bundle")) {
+      item.bundle = static_cast<int>(i.integer("bundle", 1, std::int64_t{limits::kBundleCommands}));
+    }
     item.payload = d.bytes(i.integer("payload_bytes", 0, static_cast<std::int64_t>(limits::kPayloadBytes)));
     return item;
   })};

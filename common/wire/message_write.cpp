@@ -172,6 +172,7 @@ void write(JsonObject& object, const HandOut& m, Frame& frame) {
     one.unsigned_number("payload_bytes", item.payload->size());
     if (!item.key.empty()) one.text("key", item.key);
     if (!item.content_type.empty()) one.text("content_type", item.content_type);
+    if (item.bundle > 1) one.number("bundle", item.bundle);
     one.end();
     frame.bytes += *item.payload;
   });

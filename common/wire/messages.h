@@ -158,6 +158,7 @@ struct HandOutItem {
   std::string key;
   Bytes payload;
   std::string content_type = {};  // of the payload; empty = application/json
+  int bundle = 1;                 // of its queue: so many commands may travel in one message
 };
 struct HandOut {
   std::vector<HandOutItem> items;

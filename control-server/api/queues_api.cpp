@@ -65,7 +65,6 @@ std::optional<StartRate> read_rate(const Json& value, Complaints& complaints) {
 PutQueue read_put(const Json& body, Complaints& complaints) {
   PutQueue put;
   refuse_unknown(body, {"paused", "max_running", "rate", "bundle"}, complaints);
-  if (body.contains("bundle")) complaints.add("/bundle", "is not supported by this version");
   if (const auto field = body.find("paused"); field != body.end()) {
     if (field->is_boolean()) {
       put.paused = field->get<bool>();
@@ -75,6 +74,8 @@ PutQueue read_put(const Json& body, Complaints& complaints) {
   }
   if (const auto field = body.find("max_running"); field != body.end())
     put.max_running = read_max_running(*field, complaints);
+  if (const auto field = body.find("bundle"); field != body.end())
+    put.bundle = read_limit(*field, "/bundle", std::int64_t{limits::kBundleCommands}, complaints);
   if (const auto field = body.find("rate"); field != body.end()) put.rate = read_rate(*field, complaints);
   return put;
 }

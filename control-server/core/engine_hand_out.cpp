@@ -72,6 +72,7 @@ bool Engine::fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch
     if (!entry) return false;
     auto item = prepare(*entry, shard, epoch);
     if (!item) continue;
+    item->bundle = static_cast<int>(info.gate.limits().bundle);
     bytes += item->payload->size();
     handed_.emplace(item->id, Handed{entry->row, shard, epoch, queue, agent.party, entry->republish, false});
     handed_by_shard_[shard].insert(item->id);

@@ -93,7 +93,7 @@ std::string limits_text(const QueueLimits& limits) {
   text += limits.rate
               ? std::to_string(limits.rate->count) + " per " + std::to_string(limits.rate->per_ms) + " ms"
               : "none";
-  return text;
+  return text + ", bundle " + std::to_string(limits.bundle);
 }
 
 }  // namespace
@@ -118,6 +118,7 @@ void Engine::change_limits(const PutQueue& input, QueueNumber number, QueueInfo&
   QueueLimits limits = info.gate.limits();
   if (input.max_running) limits.max_running = *input.max_running;
   if (input.rate) limits.rate = *input.rate;
+  if (input.bundle) limits.bundle = *input.bundle;
   if (limits == info.gate.limits()) return;
   info.gate.set_limits(limits);
   store_.set_queue_limits(number, limits);

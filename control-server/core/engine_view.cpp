@@ -132,6 +132,7 @@ std::optional<std::string> Engine::queue_json(const std::string& name) {
                      {"paused", info.paused},
                      {"max_running", limits.max_running ? Json(*limits.max_running) : Json(nullptr)},
                      {"rate", rate_json(limits)},
+                     {"bundle", limits.bundle},
                      {"running", store_.count(*number, State::running)},
                      {"commands", std::move(counts)},
                      {"unstarted", store_.count(*number, State::queued)},

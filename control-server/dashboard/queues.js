@@ -16,6 +16,7 @@ function limitsText(queue) {
   const parts = [];
   if (queue.max_running) parts.push(`${count(queue.max_running)} at a time`);
   if (queue.rate) parts.push(`${count(queue.rate.count)} per ${span(queue.rate.per_ms)}`);
+  if (queue.bundle > 1) parts.push(`${count(queue.bundle)} in a message`);
   return parts.join(', ') || el('span', { class: 'muted' }, 'none');
 }
 
@@ -42,6 +43,11 @@ function openLimits(queue, refresh) {
     input({ value: queue.rate ? span(queue.rate.per_ms) : '1 min' }),
     '1s, 1 min, 1 h; a day at most.',
   );
+  const bundle = field(
+    'Commands in a message',
+    input({ inputmode: 'numeric', value: queue.bundle }),
+    '1 to 500; more than 1 only where nobody but Duly’s agents consumes.',
+  );
   return ask({
     title: `Limits of ${queue.name}`,
     action: 'Set them',
@@ -53,6 +59,7 @@ function openLimits(queue, refresh) {
       ),
       running,
       el('div', { class: 'grid' }, starts, per),
+      bundle,
     ],
     submit: async () => {
       const most = wholeOrNull(starts);
@@ -60,6 +67,7 @@ function openLimits(queue, refresh) {
       if (most !== null && !span_ms) throw new Error('Say within which time: 1s, 1 min, 1 h.');
       await put(`/v1/queues/${segment(queue.name)}`, {
         max_running: wholeOrNull(running),
+        bundle: wholeOrNull(bundle) ?? 1,
         rate: most === null ? null : { count: most, per_ms: span_ms },
       });
       refresh();

@@ -9,11 +9,12 @@ std::vector<QueueRow> Store::queues() {
   std::vector<QueueRow> rows;
   Sql query = database_->query(
       "SELECT name.number, name.text, coalesce(queue.paused, 0), queue.max_running, queue.rate_count,"
-      " queue.rate_per_ms FROM name LEFT JOIN queue USING (number) WHERE name.kind = 1 ORDER BY name.number");
+      " queue.rate_per_ms, coalesce(queue.bundle, 1) FROM name LEFT JOIN queue USING (number) WHERE name.kind = 1 ORDER BY name.number");
   while (query.next()) {
     QueueRow row{static_cast<QueueNumber>(query.integer(0)), query.text(1), query.integer(2) != 0, {}};
     if (!query.is_null(3)) row.limits.max_running = query.integer(3);
     if (!query.is_null(4)) row.limits.rate = StartRate{query.integer(4), query.integer(5)};
+    row.limits.bundle = query.integer(6);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -33,14 +34,14 @@ void Store::set_queue_paused(QueueNumber queue, bool paused) {
 void Store::set_queue_limits(QueueNumber queue, const QueueLimits& limits) {
   database_->begin();
   Sql query = database_->query(
-      "INSERT INTO queue (number, max_running, rate_count, rate_per_ms) VALUES (?, ?, ?, ?)"
+      "INSERT INTO queue (number, max_running, rate_count, rate_per_ms, bundle) VALUES (?, ?, ?, ?, ?)"
       " ON CONFLICT (number) DO UPDATE SET max_running = excluded.max_running,"
-      " rate_count = excluded.rate_count, rate_per_ms = excluded.rate_per_ms");
+      " rate_count = excluded.rate_count, rate_per_ms = excluded.rate_per_ms, bundle = excluded.bundle");
   query.bind(queue);
   limits.max_running ? query.bind(*limits.max_running) : query.bind_null();
   limits.rate ? query.bind(limits.rate->count) : query.bind_null();
   limits.rate ? query.bind(limits.rate->per_ms) : query.bind_null();
-  query.run();
+  query.bind(limits.bundle).run();
   if (limits.rate) return;
   database_->query("DELETE FROM rate_slice WHERE queue = ?").bind(queue).run();
 }

@@ -122,7 +122,7 @@ struct ShardRow {
   std::string pinned;  // empty = not pinned
 };
 
-// What an operator allows the commands of a queue, all agents together; nothing = no limit.
+// What an operator says of a queue, for all agents together; nothing = no limit.
 struct StartRate {
   std::int64_t count = 0;   // starts at most …
   std::int64_t per_ms = 0;  // … within any span of this length
@@ -131,6 +131,8 @@ struct StartRate {
 struct QueueLimits {
   std::optional<std::int64_t> max_running;
   std::optional<StartRate> rate;
+  std::int64_t bundle = 1;  // commands in one message to the broker, at most
+  // Whether anything is limited.
   [[nodiscard]] bool any() const { return max_running || rate; }
   friend bool operator==(const QueueLimits&, const QueueLimits&) = default;
 };

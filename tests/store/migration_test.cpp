@@ -50,6 +50,8 @@ TEST_CASE("a store of each older version opens, keeps what it has and takes what
     REQUIRE(store->find(CommandId{77}).has_value());
     CHECK(store->counters_agree());
     CHECK(store->integrity() == "ok");
+    REQUIRE(store->queues().size() == 1);
+    CHECK(store->queues()[0].limits.bundle == 1);
     ScheduleRow row;
     row.spec.name = "s";
     row.spec.timing.every_ms = 1000;

@@ -1,6 +1,7 @@
 """How much gets through: enqueue, dispatch alone, whole lives; and what a command costs each process."""
-from measures.world import Cpu, Watch
+from measures.world import QUEUE, Cpu, Watch
 
+BUNDLE = 100
 FAR_MORE = 1_000_000  # --max-queued for dispatch alone: nothing is consumed, so nothing makes room
 
 
@@ -41,7 +42,11 @@ def dispatch(world):
 
 
 def life(world):
-    """Ready to succeeded, with permit and result, one agent in both roles."""
-    with world.cluster() as cluster:
-        cluster.agents_ready("agent", concurrency=world.sizes.concurrency)
-        return release(cluster, world.sizes.lives, "succeeded", "life")
+    """Ready to succeeded, with permit and result, one agent in both roles; then with many commands in a message."""
+    figures = {}
+    for prefix, bundle in (("life", 1), ("bundle", BUNDLE)):
+        with world.cluster() as cluster:
+            cluster.agents_ready("agent", concurrency=world.sizes.concurrency)
+            cluster.api.want(200, "PUT", QUEUE, {"bundle": bundle})
+            figures |= release(cluster, world.sizes.lives, "succeeded", prefix)
+    return figures

@@ -78,6 +78,8 @@ constexpr Bug kBugs[] = {
     {"confirm.multiple", "a confirm for many is taken for one"},
     {"confirm.tags", "a new channel goes on with the old numbers"},
     {"ack.permit", "a delivery is acknowledged before its permit"},
+    {"bundle.ack", "a bundle is acknowledged with the first permit of its commands", "set bundle 8"},
+    {"bundle.marks", "of a confirmed bundle only the first command is marked", "set bundle 8"},
     {"dead-letter.confirm", "a dead letter is forgotten before the broker has it"},
     {"fire.late", "a fire that was missed by a crash is dropped"},
     {"fire.overlap", "a fire does not look whether the one before it has ended"},

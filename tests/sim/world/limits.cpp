@@ -31,6 +31,19 @@ QueueLimits World::draw_limits() {
   return limits;
 }
 
+// Whether it comes into force or the server dies before: nothing may depend on it.
+void World::bundle_queues() {
+  for (const std::string& queue : plan_.queues) {
+    PutQueue put;
+    put.reply = next_reply_++;
+    put.actor = "client";
+    put.queue = queue;
+    put.bundle = plan_.bundle;
+    const ReplyTo reply = put.reply;
+    if (server_->submit(std::move(put))) pending_[reply] = Pending{{}, CommandId{}, "bundle", {}, {}, {}};
+  }
+}
+
 void World::limit_some_queue() {
   const std::string queue = plan_.queues[rng_.below(plan_.queues.size())];
   LimitFacts& facts = limits_[queue];

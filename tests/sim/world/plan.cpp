@@ -154,6 +154,7 @@ void draw_operator(std::uint64_t seed, WorldPlan& plan) {
   plan.rates.workflow = maybe(rng, 0.4, seconds{1}, seconds{6});
   plan.rates.workflow_act = maybe(rng, 0.4, seconds{1}, seconds{6});
   plan.rates.message = maybe(rng, 0.4, milliseconds{300}, seconds{3});
+  if (rng.chance(0.4)) plan.bundle = static_cast<int>(rng.between(2, rng.chance(0.5) ? 4 : 40));
 }
 
 // Some seconds, or for ever.
@@ -235,6 +236,7 @@ std::vector<std::string> WorldPlan::faults() const {
     if (net.*fault.chance > 0) names.emplace_back(fault.name);
   }
   if (removes()) names.emplace_back("retention");
+  if (bundle > 1) names.emplace_back("bundle");
   if (poison) names.emplace_back("poison");
   if (hangs) names.emplace_back("hangs");
   return names;
@@ -251,6 +253,7 @@ bool WorldPlan::drop(const std::string& name) {
     if (name == fault.name) return (net.*fault.chance) = 0, true;
   }
   if (name == "retention") return retention = Retention{}, true;
+  if (name == "bundle") return bundle = 1, true;
   if (name == "poison") return poison = false, true;
   if (name == "hangs") return hangs = false, true;
   return false;
@@ -268,6 +271,7 @@ bool WorldPlan::set(const std::string& name, std::int64_t value) {
   if (name == "calm") return calm = value != 0, true;
   if (name == "schedules") return schedules = count, true;
   if (name == "priorities") return priorities = count, true;
+  if (name == "bundle") return bundle = count, true;
   if (name == "keep_ms") return retention = Retention{value, {}}, true;
   if (name == "keys") return keys = value != 0, true;
   for (const RateFault& fault : kRates) {
@@ -277,7 +281,7 @@ bool WorldPlan::set(const std::string& name, std::int64_t value) {
 }
 
 std::vector<std::string> WorldPlan::known_faults() {
-  std::vector<std::string> names{"poison", "hangs", "retention"};
+  std::vector<std::string> names{"poison", "hangs", "retention", "bundle"};
   for (const RateFault& fault : kRates) names.emplace_back(fault.name);
   for (const RabbitFault& fault : kRabbit) names.emplace_back(fault.name);
   for (const NetFault& fault : kNet) names.emplace_back(fault.name);

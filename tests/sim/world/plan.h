@@ -24,6 +24,7 @@ struct WorldPlan {
   std::size_t lane_window = 1024;
   int schedules = 0;
   int priorities = 10;  // that are used
+  int bundle = 1;       // of every queue: commands in one message
   Retention retention;  // everything is of the type "work"
   std::vector<std::string> queues;
   SimNetFaults net;

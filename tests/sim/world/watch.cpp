@@ -3,7 +3,7 @@
 #include <string>
 
 #include "common/model/limits.h"
-#include "common/wire/envelope.h"
+#include "common/wire/bundle.h"
 #include "tests/sim/world/world.h"
 
 namespace duly::sim {
@@ -11,10 +11,13 @@ namespace {
 
 constexpr std::size_t kCopies = 3;
 
-std::optional<MessageKey> key_of(const AmqpMessage& message) {
-  const auto read = read_execution_message(message);
-  if (!read) return std::nullopt;
-  return MessageKey{read->id, read->attempt, read->token.value};
+// Of the commands in the message: one, several of a bundle, or none when it is not an execution message.
+std::vector<MessageKey> keys_of(const AmqpMessage& message) {
+  std::vector<MessageKey> keys;
+  if (const auto read = read_executions(message)) {
+    for (const Execution& one : *read) keys.emplace_back(one.id, one.attempt, one.token.value);
+  }
+  return keys;
 }
 
 }  // namespace
@@ -114,16 +117,16 @@ void World::watch_silence() {
 void World::watch_broker() {
   SimRabbitWatch watch;
   watch.confirmed = [this](const AmqpMessage& message) {
-    if (const auto key = key_of(message); key && message.exchange == topology::kExecuteExchange)
-      wire_.confirmed.insert(*key);
+    if (message.exchange != topology::kExecuteExchange) return;
+    for (const MessageKey& key : keys_of(message)) wire_.confirmed.insert(key);
   };
   watch.stored = [this](const AmqpMessage& message) { watch_stored(message); };
   // Design decision 5: acknowledged to the broker only when the permit, or its refusal, is durable.
   watch.settled = [this](const AmqpMessage& message) {
-    const auto key = key_of(message);
-    if (key && !wire_.answered.contains({std::get<0>(*key), std::get<1>(*key)}))
-      throw Violation{"I9: " + format_command_id(std::get<0>(*key)) +
-                      " was acknowledged to the broker before its permit"};
+    for (const auto& [id, attempt, token] : keys_of(message)) {
+      if (!wire_.answered.contains({id, attempt}))
+        throw Violation{"I9: " + format_command_id(id) + " was acknowledged to the broker before its permit"};
+    }
   };
   rabbit_.set_watch(std::move(watch));
 }
@@ -151,6 +154,7 @@ void World::watch_stored(const AmqpMessage& message) {
 void World::watch_published(std::size_t index, PublishTicket ticket, const AmqpMessage& message) {
   if (message.exchange != topology::kExecuteExchange) return;
   publishes_.insert({index, ticket});
+  if (keys_of(message).size() > 1) ++counts_.strikes["bundle"];
   const auto heard = wire_.acknowledged.find(agents_[index]->name());
   if (heard == wire_.acknowledged.end() || loop_.now() - heard->second > plan_.ttl)
     throw Violation{"I4: " + agents_[index]->name() + " published " + message.message_id +

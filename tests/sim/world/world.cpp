@@ -79,6 +79,7 @@ std::uint64_t World::run() {
   net_.set_faults(plan_.net);
   rabbit_.set_faults(plan_.rabbit);
   server_->start();
+  if (plan_.bundle > 1) bundle_queues();
   if (plan_.rates.queue_limit.count() > 0) limit_some_queue();
   for (std::size_t i = 0; i < agents_.size(); ++i)
     start_agent_later(i, rng_.between(Duration{1}, milliseconds{500}));

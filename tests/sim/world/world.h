@@ -58,6 +58,7 @@ class World {
   void limit_some_queue();
   void cancel_many();
   void bulk_answered(const BulkFacts& asked, const Answer& answer);
+  void bundle_queues();
   QueueLimits draw_limits();
   void limits_answered(const std::string& queue, const QueueLimits& asked, const Answer& answer);
   void answered(const Answer& answer);

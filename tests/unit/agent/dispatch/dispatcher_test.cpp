@@ -239,6 +239,68 @@ TEST_CASE("credit is given up to what fits in hand, and begins anew with each co
   CHECK(of<Credit>(dispatcher.take(kStart)).size() == 1);
 }
 
+TEST_CASE("what is due of a queue with a bundle goes out together, and nobody waits for company") {
+  DispatcherFixture f;
+  const auto bundled = [](std::int64_t id, Duration due_in = Duration{0}) {
+    HandOutItem one = item(id, due_in);
+    one.bundle = 3;
+    return one;
+  };
+  const auto effects =
+      f.give({bundled(1), bundled(2), item(3), bundled(4), bundled(5), bundled(6, milliseconds{10})});
+  REQUIRE(effects.bundles.size() == 2);
+  CHECK(effects.bundles[0].second.size() == 3);  // 1, 2, 4
+  CHECK(effects.bundles[0].second[2].id == CommandId{4});
+  REQUIRE(effects.publishes.size() == 2);  // 3, and 5, which was left alone
+  CHECK(effects.publishes[1].second.id == CommandId{5});
+  CHECK(f.dispatcher.in_flight() == 6);
+  CHECK(f.dispatcher.in_hand().size() == 6);
+  const auto later = f.dispatcher.take(kStart + milliseconds{10});
+  CHECK((later.bundles.empty() && later.publishes.at(0).second.id == CommandId{6}));
+}
+
+TEST_CASE("each command of a bundle is marked, or given back") {
+  DispatcherFixture f;
+  HandOutItem one = item(1), two = item(2, Duration{0}, 1);
+  one.bundle = two.bundle = 100;
+  const auto first = f.give({one, two});
+  REQUIRE(first.bundles.size() == 1);
+  SECTION("confirmed") {
+    const auto marks = of<Marks>(f.settle(first.bundles[0].first, PublishOutcome::confirmed));
+    REQUIRE(marks.size() == 1);
+    REQUIRE(marks[0].items.size() == 2);
+    CHECK((marks[0].items[0].id == CommandId{1} && marks[0].items[1].id == CommandId{2}));
+    CHECK(f.dispatcher.published() == 2);
+    CHECK(f.dispatcher.in_flight() == 0);
+  }
+  SECTION("returned, refused or in doubt") {
+    for (const auto outcome : {PublishOutcome::returned, PublishOutcome::rejected, PublishOutcome::in_doubt}) {
+      const auto again = f.give({one, two}).bundles.at(0).first;
+      const auto back = of<GiveBack>(f.settle(again, outcome));
+      REQUIRE(back.size() == 1);
+      CHECK(back[0].items.size() == 2);
+    }
+  }
+  SECTION("a shard that is taken away waits for it") {
+    f.dispatcher.revoke({{{ShardId{1}, Epoch{1}}}});
+    CHECK(of<Released>(f.dispatcher.take(kStart)).empty());
+    CHECK(of<Released>(f.settle(first.bundles[0].first, PublishOutcome::confirmed)).size() == 1);
+  }
+}
+
+TEST_CASE("a bundle ends where its payloads grow large") {
+  DispatcherFixture f;
+  std::vector<HandOutItem> items;
+  for (int id = 1; id <= 4; ++id) {
+    items.push_back(item(id));
+    items.back().bundle = 100;
+    items.back().payload = make_bytes(std::string(limits::kBundleBytes / 2, 'x'));
+  }
+  const auto effects = f.give(items);
+  REQUIRE(effects.bundles.size() == 2);
+  CHECK(effects.bundles[0].second.size() == 2);
+}
+
 TEST_CASE("at most a window of publishes is unconfirmed") {
   DispatcherFixture f;
   std::vector<HandOutItem> many;

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <vector>
 
-#include "common/wire/envelope.h"
+#include "common/wire/bundle.h"
 
 namespace duly {
 namespace {
@@ -18,6 +18,19 @@ Delivery delivery(std::int64_t id, std::uint64_t tag, int attempt = 1) {
   item.queue = "default";
   item.payload = make_bytes("{}");
   return {1, tag, false, "default", make_execution_message(item, 1)};
+}
+
+Delivery bundle(const std::vector<std::int64_t>& ids, std::uint64_t tag) {
+  std::vector<HandOutItem> items;
+  for (const std::int64_t id : ids) {
+    items.emplace_back();
+    items.back().id = CommandId{id};
+    items.back().attempt = 1;
+    items.back().type = "t";
+    items.back().queue = "default";
+    items.back().payload = make_bytes("{}");
+  }
+  return {1, tag, false, "default", make_bundle(items, 1)};
 }
 
 template <class Message>
@@ -107,6 +120,61 @@ TEST_CASE("permits are asked only for free slots, one more when a handler ends")
   CHECK(of<Begin>(f.deliver(2, 20)).empty());
   f.executor.done(kExecutorStart, {CommandId{1}, 1}, {true, true, "", nullptr});
   CHECK(ExecutorFixture::asked(f.executor.take(kExecutorStart)).id == CommandId{2});
+}
+
+TEST_CASE("a bundle is settled with the last of its commands, and each asks for itself") {
+  ExecutorFixture f(3);
+  f.executor.delivered(kExecutorStart, bundle({1, 2, 3}, 70));
+  const auto begins = of<Begin>(f.executor.take(kExecutorStart));
+  REQUIRE(begins.size() == 1);
+  REQUIRE(begins[0].items.size() == 3);
+  const auto first = f.answer(begins[0].items[0], Verdict::go);
+  CHECK((first.runs.size() == 1 && first.settlements.empty()));
+  const auto second = f.answer(begins[0].items[1], Verdict::drop);
+  CHECK((second.runs.empty() && second.settlements.empty()));
+  const auto third = f.answer(begins[0].items[2], Verdict::go);
+  CHECK(third.runs.at(0).id == CommandId{3});
+  REQUIRE(third.settlements.size() == 1);
+  CHECK((third.settlements[0].tag == 70 && third.settlements[0].how == Settle::ack));
+}
+
+TEST_CASE("a bundle that nobody has begun goes back to the queue for want of slots; one that has begun stays") {
+  ExecutorFixture f(1);
+  const MonoTime held = kExecutorStart + milliseconds{501};
+  SECTION("none of it has begun") {
+    f.run(9);
+    f.executor.delivered(kExecutorStart, bundle({1, 2}, 70));
+    f.executor.take(kExecutorStart);
+    CHECK(hows(f.executor.take(held)) == std::vector{Settle::requeue});  // once
+  }
+  SECTION("one of it has begun") {
+    f.executor.delivered(kExecutorStart, bundle({1, 2}, 70));
+    f.answer(ExecutorFixture::asked(f.executor.take(kExecutorStart)), Verdict::go);
+    const auto starved = f.executor.take(held);
+    CHECK((starved.settlements.empty() && starved.consume == false));
+    f.executor.done(held, {CommandId{1}, 1}, {true, true, "", nullptr});
+    const auto next = f.executor.take(held);
+    CHECK(ExecutorFixture::asked(next).id == CommandId{2});
+    CHECK(hows(f.answer(ExecutorFixture::asked(next), Verdict::go, held)) == std::vector{Settle::ack});
+  }
+}
+
+TEST_CASE("who drains puts a bundle back when what it has asked for is answered") {
+  ExecutorFixture f(1);
+  f.executor.delivered(kExecutorStart, bundle({1, 2}, 70));
+  const BeginItem asked = ExecutorFixture::asked(f.executor.take(kExecutorStart));
+  f.executor.drain();
+  CHECK(f.executor.take(kExecutorStart).settlements.empty());
+  CHECK(hows(f.answer(asked, Verdict::go)) == std::vector{Settle::requeue});
+}
+
+TEST_CASE("a bundle of a connection that is gone is not settled") {
+  ExecutorFixture f(2);
+  f.executor.delivered(kExecutorStart, bundle({1, 2, 3}, 70));
+  const auto begins = of<Begin>(f.executor.take(kExecutorStart));
+  f.executor.consumer_down();
+  CHECK(hows(f.answer(begins.at(0).items.at(0), Verdict::go)).empty());
+  CHECK(hows(f.answer(begins.at(0).items.at(1), Verdict::drop)).empty());
 }
 
 TEST_CASE("a result is reported, and again on each new connection until the server has it") {

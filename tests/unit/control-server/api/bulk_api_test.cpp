@@ -27,11 +27,16 @@ TEST_CASE("queues can be paused and limited, and what is absent stays") {
   CHECK_FALSE(w.last<PutQueue>().max_running->has_value());
   REQUIRE(w.last<PutQueue>().rate);
   CHECK_FALSE(w.last<PutQueue>().rate->has_value());
+  CHECK_FALSE(w.last<PutQueue>().bundle);
+  w.ask("PUT", "/v1/queues/q", R"({"bundle":500})");
+  CHECK(w.last<PutQueue>().bundle == 500);
 }
 
 TEST_CASE("what a queue cannot be given is named") {
   const std::pair<const char*, const char*> bad[] = {
-      {R"({"bundle":2})", "/bundle"},
+      {R"({"bundle":0})", "/bundle"},
+      {R"({"bundle":501})", "/bundle"},
+      {R"({"bundle":null})", "/bundle"},
       {R"({"paused":1})", "/paused"},
       {R"({"max_running":0})", "/max_running"},
       {R"({"max_running":1000001})", "/max_running"},

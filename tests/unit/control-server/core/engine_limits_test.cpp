@@ -190,6 +190,23 @@ TEST_CASE("what an operator does not name stays, and null removes") {
   CHECK(queue["rate"]["count"] == 10);
 }
 
+TEST_CASE("what is handed out says how many of its queue may travel together, also after a restart") {
+  EngineWorld world;
+  PutQueue put;
+  put.queue = "default";
+  put.bundle = 40;
+  world.ask(put);
+  limit(world, 5, std::nullopt);  // leaves it as it is
+  CHECK(view(world)["bundle"] == 40);
+  world.restart();
+  CHECK(view(world)["bundle"] == 40);
+  CHECK(view(world)["max_running"] == 5);
+  const SessionId agent = world.connect("a");
+  world.pass(milliseconds{5200});
+  submit_many(world, 1);
+  CHECK(world.the_one(agent).bundle == 40);
+}
+
 TEST_CASE("a command that was held back can be cancelled, and never starts") {
   EngineWorld world;
   const SessionId agent = world.connect("a");
