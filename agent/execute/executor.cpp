@@ -81,7 +81,7 @@ void Executor::ask(MonoTime now) {
       bundle->second.begun = true;
     }
     to_begin_.push_back({execution.id, execution.attempt, execution.token, node.key()});
-    node.mapped().asked = now;
+    node.mapped().asked = asked_last_ = now;
     asked_.insert(std::move(node));
   }
 }
@@ -172,7 +172,7 @@ void Executor::pause_or_resume(MonoTime now) {
     return;
   }
   if (!starved_since_) starved_since_ = now;
-  if (now - *starved_since_ < kHoldTime) return;
+  if (now < held_until()) return;
   starved_since_.reset();
   consuming_ = false;
   effects_.consume = false;
@@ -181,6 +181,11 @@ void Executor::pause_or_resume(MonoTime now) {
     settle(entry.second, Settle::requeue);
     return true;
   });
+}
+
+// The commands of a bundle wait for each other: as long as they move they are not better off elsewhere.
+MonoTime Executor::held_until() const {
+  return (bundles_.empty() ? *starved_since_ : std::max(*starved_since_, asked_last_)) + kHoldTime;
 }
 
 bool Executor::stays(const Held& held) const {
@@ -251,7 +256,7 @@ std::optional<MonoTime> Executor::next_wakeup() const {
   for (const auto& [ref, run] : running_) {
     if (!run.reported) consider(run.deadline);
   }
-  if (starved_since_) consider(*starved_since_ + kHoldTime);
+  if (starved_since_) consider(held_until());
   return next;
 }
 

@@ -88,6 +88,7 @@ class Executor {
   ExecuteEffects take(MonoTime now);
   [[nodiscard]] std::optional<MonoTime> next_wakeup() const;
 
+  [[nodiscard]] bool consuming() const { return consuming_; }
   [[nodiscard]] std::vector<AttemptRef> attempts() const;  // for hello
   [[nodiscard]] std::int64_t running() const { return static_cast<std::int64_t>(running_.size()); }
   [[nodiscard]] std::int64_t executed() const { return executed_; }
@@ -122,11 +123,14 @@ class Executor {
   void settle_delivery(const DeliveryKey& delivery, Settle how);
   [[nodiscard]] bool stays(const Held& held) const;
 
+  [[nodiscard]] MonoTime held_until() const;
+
   const int slots_;
   bool linked_ = false;
   bool draining_ = false;
-  bool consuming_ = true;
+  bool consuming_ = false;  // until there is somebody to ask for permits
   std::optional<MonoTime> starved_since_;
+  MonoTime asked_last_{};
   std::uint64_t next_nonce_ = 1;
   std::map<std::uint64_t, Held> waiting_;  // by nonce: delivered, no slot yet
   std::map<std::uint64_t, Held> asked_;    // by nonce: permit asked for

@@ -35,9 +35,6 @@ AgentNode::~AgentNode() = default;
 void AgentNode::start() {
   broker_changed_ = loop_.now();
   broker_.start(broker_events());
-  if (config_.execute) {
-    for (const std::string& queue : config_.queues) broker_.consume(queue, config_.prefetch);
-  }
   if (config_.execute) watch_consumption();
   connect();
 }
@@ -234,12 +231,29 @@ void AgentNode::on(const Welcome& message) {
   ++counters_.links_made;
   failures_ = 0;
   ttl_ = milliseconds{message.lease_ttl_ms};
+  bundles_.clear();
+  on(Bundles{message.bundles});
   dispatcher_.welcome(hello_sent_, ttl_);
   if (draining_) dispatcher_.drain();
   executor_.welcome();
   log(LogLevel::info, "agent", "connected to the server",
       {{"server", link_->peer()}, {"lease_ttl_ms", message.lease_ttl_ms}});
   heartbeat();
+}
+
+void AgentNode::on(const Bundles& message) {
+  for (const QueueBundle& item : message.items) bundles_[item.queue] = item.bundle;
+  if (executor_.consuming()) consume_all();
+}
+
+// What matters is how many commands wait here: twice what may run.
+void AgentNode::consume_all() {
+  for (const std::string& queue : config_.queues) {
+    const auto at = bundles_.find(queue);
+    const int bundle = at == bundles_.end() ? 1 : at->second;
+    const int messages = bundle == 1 ? config_.prefetch : 2 * config_.prefetch / bundle;
+    broker_.consume(queue, std::clamp(messages, std::min(2, config_.prefetch), config_.prefetch));
+  }
 }
 
 void AgentNode::on(const Refused& message) {

@@ -78,6 +78,7 @@ class AgentNode {
   void link_lost(const std::string& reason);
   void received(const Frame& frame);
   void on(const Welcome& message);
+  void on(const Bundles& message);
   void on(const Refused& message);
   void on(const HeartbeatAck& message);
   void on(const Lease& message);
@@ -92,6 +93,7 @@ class AgentNode {
   void heartbeat();
   void schedule_heartbeat();
   void watch_consumption();
+  void consume_all();
   void inspected(const QueueDepth& depth);
   void settled(std::vector<SettledPublish> results);
   void broker_state_changed();
@@ -128,6 +130,7 @@ class AgentNode {
   std::map<std::uint64_t, MonoTime> heartbeats_;  // sent and not acknowledged
   MonoTime heard_{};
 
+  std::map<std::string, int> bundles_;  // of the queues consumed, where it is not 1
   bool publisher_up_ = false, publisher_blocked_ = false;
   MonoTime broker_changed_{};
   MonoTime delivered_{};   // when the last delivery came

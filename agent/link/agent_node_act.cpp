@@ -53,7 +53,7 @@ void AgentNode::perform(DispatchEffects effects) {
 
 void AgentNode::perform(ExecuteEffects effects) {
   if (effects.consume && *effects.consume) {
-    for (const std::string& queue : config_.queues) broker_.consume(queue, config_.prefetch);
+    consume_all();
   } else if (effects.consume) {
     broker_.cancel_consumers();
   }

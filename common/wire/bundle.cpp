@@ -2,17 +2,17 @@
 
 #include "common/base/assert.h"
 #include "common/model/limits.h"
+#include "common/wire/frame.h"
 #include "common/wire/json.h"
 #include "common/wire/json_text.h"
 
 namespace duly {
 namespace {
 
-constexpr const char* kCount = "duly-bundle";  // the header that says so, and how many
-constexpr std::size_t kLengthBytes = 4;
-constexpr int kHeaderDepth = 3;
+constexpr const char* kBundleCount = "duly-bundle";  // the header that says so, and how many
+constexpr int kBundleDepth = 3;
 
-void append_item(std::string& out, const HandOutItem& item) {
+void append_member(std::string& out, const HandOutItem& item) {
   JsonObject one(out);
   one.text("id", format_command_id(item.id));
   one.number("attempt", item.attempt);
@@ -25,31 +25,21 @@ void append_item(std::string& out, const HandOutItem& item) {
   one.end();
 }
 
-std::string header_of(const std::vector<HandOutItem>& items) {
+std::string bundle_header(const std::vector<HandOutItem>& items) {
   std::string header;
   JsonObject object(header);
   object.begin("items");
   header += '[';
   for (const HandOutItem& item : items) {
     if (&item != &items.front()) header += ',';
-    append_item(header, item);
+    append_member(header, item);
   }
   header += ']';
   object.end();
   return header;
 }
 
-void append_length(std::string& out, std::size_t length) {
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((length >> shift) & 0xFFU);
-}
-
-std::size_t read_length(std::string_view body) {
-  std::size_t length = 0;
-  for (std::size_t i = 0; i < kLengthBytes; ++i) length = length << 8 | static_cast<unsigned char>(body[i]);
-  return length;
-}
-
-Execution read_item(FieldReader& reader) {
+Execution read_member(FieldReader& reader) {
   Execution one;
   one.id = parse_command_id(reader.text("id", 32)).value_or(CommandId{});
   one.attempt = static_cast<int>(reader.integer("attempt", 1, INT32_MAX));
@@ -61,12 +51,12 @@ Execution read_item(FieldReader& reader) {
   return one;
 }
 
-Result<std::vector<Execution>> read_items(const Json& items, std::string_view payloads, const std::string& queue) {
+Result<std::vector<Execution>> read_members(const Json& items, std::string_view payloads, const std::string& queue) {
   std::vector<Execution> executions;
   executions.reserve(items.size());
   for (const Json& element : items) {
     FieldReader reader(element);
-    Execution one = read_item(reader);
+    Execution one = read_member(reader);
     const auto bytes = static_cast<std::size_t>(
         reader.integer("payload_bytes", 0, static_cast<std::int64_t>(limits::kPayloadBytes)));
     if (!reader.ok()) return invalid("bundle: " + reader.error().what);
@@ -83,12 +73,12 @@ Result<std::vector<Execution>> read_items(const Json& items, std::string_view pa
 }
 
 Result<std::vector<Execution>> read_bundle(const AmqpMessage& message) {
-  if (!message.body || message.body->size() < kLengthBytes) return invalid("bundle: the body is too short");
+  if (!message.body || message.body->size() < kFrameLengthBytes) return invalid("bundle: the body is too short");
   std::string_view rest = *message.body;
   const std::size_t length = read_length(rest);
-  rest.remove_prefix(kLengthBytes);
+  rest.remove_prefix(kFrameLengthBytes);
   if (length > rest.size()) return invalid("bundle: its header is longer than the message");
-  const auto header = parse_json(rest.substr(0, length), kHeaderDepth);
+  const auto header = parse_json(rest.substr(0, length), kBundleDepth);
   if (!header) return invalid("bundle: " + header.error().what);
   FieldReader reader(*header);
   const Json& items = reader.array("items", limits::kBundleCommands);
@@ -96,14 +86,14 @@ Result<std::vector<Execution>> read_bundle(const AmqpMessage& message) {
   if (items.empty()) return invalid("bundle: it has no commands");
   const auto queue = message.headers.find("duly-queue");
   const auto* name = queue == message.headers.end() ? nullptr : std::get_if<std::string>(&queue->second);
-  return read_items(items, rest.substr(length), name == nullptr ? "" : *name);
+  return read_members(items, rest.substr(length), name == nullptr ? "" : *name);
 }
 
 }  // namespace
 
 AmqpMessage make_bundle(const std::vector<HandOutItem>& items, std::int64_t now_s) {
   DULY_ASSERT(items.size() >= 2 && items.size() <= limits::kBundleCommands);
-  const std::string header = header_of(items);
+  const std::string header = bundle_header(items);
   std::string body;
   append_length(body, header.size());
   body += header;
@@ -117,12 +107,12 @@ AmqpMessage make_bundle(const std::vector<HandOutItem>& items, std::int64_t now_
                        std::to_string(items.size() - 1);
   message.content_type = "application/vnd.duly.bundle";
   message.timestamp_s = now_s;
-  message.headers = {{kCount, static_cast<std::int64_t>(items.size())}, {"duly-queue", first.queue}};
+  message.headers = {{kBundleCount, static_cast<std::int64_t>(items.size())}, {"duly-queue", first.queue}};
   return message;
 }
 
 Result<std::vector<Execution>> read_executions(const AmqpMessage& message) {
-  if (message.headers.contains(kCount)) return read_bundle(message);
+  if (message.headers.contains(kBundleCount)) return read_bundle(message);
   auto one = read_execution_message(message);
   if (!one) return one.error();
   std::vector<Execution> executions;

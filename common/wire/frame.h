@@ -23,6 +23,11 @@ struct Frame {
 
 std::string encode_frame(const Frame& frame);
 
+// A length as it stands in frames and bundles: so many bytes, big-endian.  `bytes` holds at least as many.
+inline constexpr std::size_t kFrameLengthBytes = 4;
+void append_length(std::string& out, std::size_t value);
+std::size_t read_length(std::string_view bytes);
+
 // Cuts a stream of bytes into frames.  One per connection; not thread-safe.
 class FrameDecoder {
  public:

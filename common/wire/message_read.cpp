@@ -162,9 +162,20 @@ Finish read_finish(Decoding& d, FieldReader& r) {
 // ---- reading: server to agent
 // --------------------------------------------------------------------------------
 
-Welcome read_welcome(Decoding&, FieldReader& r) {
-  return {r.integer("lease_ttl_ms", 1, 86'400'000), r.integer("generation", 0, kMost)};
+int read_bundle_size(FieldReader& r) {
+  return static_cast<int>(r.integer("bundle", 1, std::int64_t{limits::kBundleCommands}));
 }
+std::vector<QueueBundle> read_bundles(Decoding& d, const Json& array) {
+  return read_items<QueueBundle>(d, array, [](FieldReader& r) {
+    return QueueBundle{r.text("queue", limits::kQueueBytes), read_bundle_size(r)};
+  });
+}
+Welcome read_welcome(Decoding& d, FieldReader& r) {
+  Welcome m{r.integer("lease_ttl_ms", 1, 86'400'000), r.integer("generation", 0, kMost), {}};
+  if (r.has("bundles")) m.bundles = read_bundles(d, r.array("bundles", limits::kQueues));
+  return m;
+}
+Bundles read_bundle_changes(Decoding& d, FieldReader& r) { return {read_bundles(d, items_of(r))}; }
 Refused read_refused(Decoding&, FieldReader& r) { return {r.text("reason", 1024)}; }
 HeartbeatAck read_heartbeat_ack(Decoding&, FieldReader& r) { return {r.unsigned_integer("sequence")}; }
 Lease read_lease(Decoding& d, FieldReader& r) { return {read_holdings(d, items_of(r))}; }
@@ -184,9 +195,7 @@ HandOut read_hand_out(Decoding& d, FieldReader& r) {
     item.queue = i.text("queue", limits::kQueueBytes);
     if (i.has("key")) item.key = i.text("key", limits::kKeyBytes);
     if (i.has("content_type")) item.content_type = i.text("content_type", limits::kContentTypeBytes);
-    if (i.has("bundle")) {
-      item.bundle = static_cast<int>(i.integer("bundle", 1, std::int64_t{limits::kBundleCommands}));
-    }
+    if (i.has("bundle")) item.bundle = read_bundle_size(i);
     item.payload = d.bytes(i.integer("payload_bytes", 0, static_cast<std::int64_t>(limits::kPayloadBytes)));
     return item;
   })};
@@ -243,6 +252,7 @@ constexpr Kind<S> kServerKinds[] = {
     {"refused", read_as<S, read_refused>},
     {"cancel_run", read_as<S, read_cancel_run>},
     {"strike", read_as<S, read_strike>},
+    {"bundles", read_as<S, read_bundle_changes>},
 };
 
 constexpr int kHeaderDepth = 4;

@@ -24,6 +24,12 @@ void append(std::string& out, const Holding& holding) {
   object.number("epoch", holding.epoch.value);
   object.end();
 }
+void append(std::string& out, const QueueBundle& item) {
+  JsonObject object(out);
+  object.text("queue", item.queue);
+  object.number("bundle", item.bundle);
+  object.end();
+}
 void append(std::string& out, const std::string& text) { append_json_string(out, text); }
 
 template <class Items, class Append>
@@ -136,10 +142,15 @@ void write(JsonObject& object, const Finish& m, Frame& frame) {
 // ---- writing: server to agent
 // --------------------------------------------------------------------------------
 
-void write(JsonObject& object, const Welcome& m, Frame&) {
+void write(JsonObject& object, const Welcome& m, Frame& frame) {
   object.text("kind", "welcome");
   object.number("lease_ttl_ms", m.lease_ttl_ms);
   object.number("generation", m.generation);
+  if (!m.bundles.empty()) array(object, frame.header, "bundles", m.bundles);
+}
+void write(JsonObject& object, const Bundles& m, Frame& frame) {
+  object.text("kind", "bundles");
+  array(object, frame.header, "items", m.items);
 }
 void write(JsonObject& object, const Refused& m, Frame&) {
   object.text("kind", "refused");

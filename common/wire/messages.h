@@ -126,9 +126,19 @@ struct Finish {
 // ---- server to agent
 // -----------------------------------------------------------------------------------------
 
+// So many commands of the queue may travel in one message: whoever consumes it wants fewer messages at a time.
+struct QueueBundle {
+  std::string queue;
+  int bundle = 1;
+};
 struct Welcome {
   std::int64_t lease_ttl_ms = 0;
-  std::int64_t generation = 0;  // of the store; an agent refuses a lower one than it has seen
+  std::int64_t generation = 0;             // of the store; an agent refuses a lower one than it has seen
+  std::vector<QueueBundle> bundles = {};  // of the queues that the agent consumes; absent = 1
+};
+// It has changed.
+struct Bundles {
+  std::vector<QueueBundle> items;
 };
 struct Refused {
   std::string reason;
@@ -199,7 +209,7 @@ struct Strike {
 using AgentMessage =
     std::variant<Hello, Heartbeat, Credit, Marks, GiveBack, Released, Leaving, Begin, Finish>;
 using ServerMessage = std::variant<Welcome, Refused, HeartbeatAck, Lease, Revoke, HandOut, MarksAck, Begun,
-                                   Finished, CancelRun, Strike>;
+                                   Finished, CancelRun, Strike, Bundles>;
 
 Frame encode(const AgentMessage& message);
 Frame encode(const ServerMessage& message);

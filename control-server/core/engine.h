@@ -277,6 +277,7 @@ class Engine {
   [[nodiscard]] QueueGate::Stop hand_out_stop(QueueNumber queue, const QueueInfo& info) const;
   bool limits_allow(QueueNumber queue, const QueueInfo& info);
   void change_limits(const PutQueue& input, QueueNumber number, QueueInfo& info);
+  [[nodiscard]] std::vector<QueueBundle> bundles_of(const std::vector<std::string>& queues) const;
 
   // ---- acts on many commands (engine_operations.cpp)
   void load_operations();

@@ -123,7 +123,7 @@ void Engine::said(Agent& agent, Hello& hello) {
   // A drain by hand stays with the name until it is resumed.
   record = AgentRecord{record.draining, false,         session,       now_ms(),     now_ms(), 0, 0,
                        hello.dispatch,  hello.execute, hello.version, agent.address};
-  send(session, Welcome{to_ms(config_.lease_ttl), store_.generation()});
+  send(session, Welcome{to_ms(config_.lease_ttl), store_.generation(), bundles_of(agent.queues)});
   reclaim(agent, hello);
   executor_back(agent, hello.attempts);
   rebalance_needed_ = true;

@@ -67,13 +67,13 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
   auto row = store_.find(id);
   if (!row)
     return note_missing(id, "its message came, attempt " + std::to_string(attempt)), Permit{Refusal::unknown};
-  const auto body = store_.body(id);
-  if (!body) return {Refusal::unknown};
+  const auto timeout_ms = store_.timeout_ms(id);
+  if (!timeout_ms) return {Refusal::unknown};
   if (row->state == State::running && row->attempt == attempt) {
     const bool this_request = DULY_PLANTED("permit.nonce") || row->nonce == nonce;
     const bool same = row->executor == executor && this_request && session.value != 0;
     if (same || DULY_PLANTED("permit.once"))
-      return {Refusal::none, body->timeout_ms};  // the answer was lost, not the permit
+      return {Refusal::none, *timeout_ms};  // the answer was lost, not the permit
     return {Refusal::already_permitted};
   }
   if (attempt <= row->attempt) return {is_end(row->state) ? Refusal::finished : Refusal::already_permitted};
@@ -105,7 +105,7 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
   row->executor = executor;
   row->nonce = nonce;
   store_.move(*row, Move::permit);
-  note_running(*row, body->timeout_ms);
+  note_running(*row, *timeout_ms);
   charge_start(*row);
   QueueInfo& info = queues_[row->queue];
   info.suspect_after = limits::kQueuedSuspect;  // the queue moves
@@ -115,7 +115,7 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
       std::max<std::int64_t>(now_.wall.time_since_epoch().count() - row->due_ms * 1000, 0);
   stats_.lateness.add(late_us);
   seconds_.back().lateness.add(late_us);
-  return {Refusal::none, body->timeout_ms};
+  return {Refusal::none, *timeout_ms};
 }
 
 MonoTime Engine::attempt_deadline(std::int64_t timeout_ms) const {

@@ -3,6 +3,8 @@
 // The limits hold at the permit, in the transaction that grants it.  Handing out looks ahead, so that few
 // messages come there in vain; one that does is dropped by its executor as every refused one, and its
 // command, still queued at the same attempt, is published again when there is room (decision 13).
+#include <algorithm>
+
 #include "common/base/planted.h"
 #include "common/model/limits.h"
 #include "control-server/core/engine.h"
@@ -123,6 +125,21 @@ void Engine::change_limits(const PutQueue& input, QueueNumber number, QueueInfo&
   info.gate.set_limits(limits);
   store_.set_queue_limits(number, limits);
   store_.append_audit(now_ms(), input.actor, "queue.limits", input.queue, limits_text(limits));
+  if (!input.bundle) return;
+  for (const auto& [session, agent] : sessions_) {
+    const bool consumes = agent.execute && std::count(agent.queues.begin(), agent.queues.end(), input.queue) > 0;
+    if (consumes) send(session, Bundles{bundles_of({input.queue})});
+  }
+}
+
+std::vector<QueueBundle> Engine::bundles_of(const std::vector<std::string>& queues) const {
+  std::vector<QueueBundle> bundles;
+  for (const std::string& queue : queues) {
+    const auto number = store_.find_queue(queue);
+    const auto at = number ? queues_.find(*number) : queues_.end();
+    if (at != queues_.end()) bundles.push_back({queue, static_cast<int>(at->second.gate.limits().bundle)});
+  }
+  return bundles;
 }
 
 }  // namespace duly

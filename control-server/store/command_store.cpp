@@ -61,6 +61,12 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
 }
 
 std::optional<StateRow> Store::find(CommandId id) {
+  if (database_->failed()) return std::nullopt;
+  if (auto row = live_.find(id)) return row;
+  return read_row(id);
+}
+
+std::optional<StateRow> Store::read_row(CommandId id) {
   Sql query = database_->query("SELECT " DULY_STATE_COLUMNS " FROM state WHERE id = ?");
   if (!query.bind(id.value).next()) return std::nullopt;
   return columns::read_state(query);
@@ -82,6 +88,12 @@ std::optional<CommandBody> Store::body(CommandId id) {
   body.on_lost = static_cast<OnLost>(query.integer(6));
   body.content_type = query.text(7);
   return body;
+}
+
+std::optional<std::int64_t> Store::timeout_ms(CommandId id) {
+  Sql query = database_->query("SELECT timeout_ms FROM command WHERE id = ?");
+  if (!query.bind(id.value).next()) return std::nullopt;
+  return query.integer(0);
 }
 
 void Store::move(StateRow& row, Move how) {
@@ -125,6 +137,7 @@ void Store::update(const StateRow& row) {
   query.bind(row.finished_ms).bind(static_cast<std::int64_t>(row.reason)).bind(row.id.value);
   const int changed = query.run();
   DULY_ASSERT(database_->failed() || changed == 1);
+  live_.written(row);
 }
 
 void Store::replace_payload(CommandId id, const Bytes& payload, std::int64_t at_ms, const std::string& who) {

@@ -38,6 +38,7 @@ Result<RestoreReport> Store::begin_generation(std::int64_t now_ms) {
           "2, 5)")
       .bind(kAttemptJump)
       .run();
+  live_.clear();  // these rows were changed past it
   append_audit(now_ms, "server", "store.restored", "generation " + std::to_string(generation_),
                std::to_string(report.was_running) + " were running, " + std::to_string(report.was_queued) +
                    " were queued");

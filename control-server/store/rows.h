@@ -85,6 +85,7 @@ struct StateRow {
   std::int64_t finished_ms = 0;
   DeadReason reason = DeadReason::none;
 
+  friend bool operator==(const StateRow&, const StateRow&) = default;
   [[nodiscard]] int next_attempt() const { return attempt + 1; }
   [[nodiscard]] bool attempts_left() const { return attempt < base_attempt + max_attempts; }
 };

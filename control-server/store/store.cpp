@@ -1,6 +1,8 @@
 // Opening, migrating, the transaction, names and counters.
 #include "control-server/store/store.h"
 
+#include <algorithm>
+
 #include "common/base/planted.h"
 #include "control-server/store/database.h"
 #include "control-server/store/schema.h"
@@ -130,6 +132,7 @@ Status Store::commit() {
 void Store::rollback() {
   database_->rollback();
   changes_ = {};
+  if (!DULY_PLANTED("store.live-rows")) live_.clear();
   if (database_->failed()) return;
   load_names();
   load_counters();
@@ -250,6 +253,11 @@ bool Store::counters_agree() {
     if (count != 0) kept[key] = count;
   }
   return counted == kept;
+}
+
+bool Store::memory_agrees() {
+  return std::all_of(live_.begin(), live_.end(),
+                     [this](const auto& entry) { return read_row(CommandId{entry.first}) == entry.second; });
 }
 
 std::string Store::integrity() {

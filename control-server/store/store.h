@@ -20,6 +20,7 @@
 
 #include "common/base/result.h"
 #include "control-server/store/ended_rows.h"
+#include "control-server/store/live_rows.h"
 #include "control-server/store/operation_rows.h"
 #include "control-server/store/rows.h"
 #include "control-server/store/state_changes.h"
@@ -100,6 +101,8 @@ class Store {
   void insert(const StateRow& row, const CommandSpec& spec, std::int64_t created_ms);
   std::optional<StateRow> find(CommandId id);
   std::optional<CommandBody> body(CommandId id);
+  // Of one attempt, without reading the payload beside it.
+  std::optional<std::int64_t> timeout_ms(CommandId id);
   // Writes `row` (read by find() in this transaction and changed by the caller) as moved by `move`; the edge
   // is checked and row.state set.
   void move(StateRow& row, Move move);
@@ -241,6 +244,8 @@ class Store {
 
   // For tests and oracles: counters counted anew from the rows; true when they agree with the kept ones.
   bool counters_agree();
+  // Likewise: the rows kept in memory are those of the database.
+  bool memory_agrees();
   std::string integrity();
   // For oracles of the simulator: every command, every attempt.
   void each_state(const std::function<void(const StateRow&)>& visit);
@@ -265,6 +270,7 @@ class Store {
   Found find_listed(const OperationFilter& filter, CommandId below, int most);
   std::int64_t meta(const char* name, std::int64_t otherwise);
   void set_meta(const char* name, std::int64_t value);
+  std::optional<StateRow> read_row(CommandId id);
   std::int32_t name_number(int kind, const std::string& text, std::map<std::string, std::int32_t>& known);
 
   std::unique_ptr<Database> database_;
@@ -278,6 +284,7 @@ class Store {
   std::array<std::int64_t, kStates.size()> by_state_{};
   std::map<std::pair<QueueNumber, State>, std::int64_t> by_queue_;
   StateChanges changes_;  // since take_changes()
+  LiveRows live_;
 };
 
 }  // namespace duly

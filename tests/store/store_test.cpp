@@ -56,6 +56,41 @@ TEST_CASE("what is committed is there after opening again, and what is rolled ba
   CHECK(store->integrity() == "ok");
 }
 
+TEST_CASE("a row on its way is the one of the database, whatever becomes of the transaction") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  insert(*store, 1);
+  StateRow row = *store->find(CommandId{1});
+  row.queued_ms = 5;
+  store->move(row, Move::mark);
+  CHECK(store->find(CommandId{1})->state == State::queued);
+  CHECK(store->memory_agrees());
+  REQUIRE(store->commit());
+  row.attempt = 1;
+  row.started_ms = 6;
+  store->move(row, Move::permit);
+  store->rollback();
+  CHECK(store->find(CommandId{1})->state == State::queued);
+  CHECK(store->find(CommandId{1})->attempt == 0);
+  CHECK(store->memory_agrees());
+  store->move(row = *store->find(CommandId{1}), Move::cancel);
+  CHECK(store->find(CommandId{1})->state == State::cancelled);
+  CHECK(store->timeout_ms(CommandId{1}).has_value());
+  CHECK_FALSE(store->timeout_ms(CommandId{2}).has_value());
+}
+
+TEST_CASE("rows in memory are bounded") {
+  LiveRows rows;
+  StateRow row;
+  row.state = State::queued;
+  for (std::size_t i = 1; i <= LiveRows::kMost + 1; ++i) {
+    row.id = CommandId{static_cast<std::int64_t>(i)};
+    rows.written(row);
+  }
+  CHECK(std::distance(rows.begin(), rows.end()) == 1);
+  CHECK(rows.find(row.id) == row);
+}
+
 TEST_CASE("what a payload is stays with it, until another one takes its place") {
   const TemporaryFolder folder;
   const auto store = open_store({folder.file(), "", 8, true});

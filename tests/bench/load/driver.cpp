@@ -71,8 +71,8 @@ long Driver::wanted(MonoTime now) const {
 void Driver::ask_what_is_due(MonoTime now) {
   const long most = wanted(now);
   while (asked_ < most && !free_.empty() && problem_.empty()) {
-    const std::size_t index = free_.back();
-    free_.pop_back();
+    const std::size_t index = free_.front();
+    free_.pop_front();
     Slot& slot = *slots_[index];
     const MonoTime sent = machine_now();
     const double place = static_cast<double>(asked_ + 1) / std::max(plan_.rate, 1e-9);

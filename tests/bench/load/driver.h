@@ -1,6 +1,7 @@
 // Asks a server over many connections at once, as fast as it answers or at a given rate, from one thread.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -64,7 +65,7 @@ class Driver {
 
   Plan plan_;
   std::vector<std::unique_ptr<Slot>> slots_;
-  std::vector<std::size_t> free_;
+  std::deque<std::size_t> free_;  // in turn: one that is never used is closed by the server
   int poll_ = -1, timer_ = -1;
   long asked_ = 0, answered_ = 0;
   MonoTime begun_, last_answer_;

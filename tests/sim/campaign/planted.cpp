@@ -114,6 +114,8 @@ constexpr Bug kBugs[] = {
     {"idempotency.stored", "an idempotency key is not stored with its command"},
     {"counters.moves", "a move forgets its counter"},
     {"counters.together", "counters are written in another transaction than their rows"},
+    {"store.live-rows", "rows in memory outlive the transaction that changed them and was undone",
+     "only disk_full; set disk_full 1500; set calm 0"},
     {"store.synchronous", "commits are not synced"},
     {"store.starts", "what recovery brought back is told before it is synced",
      "only sync_failure; set sync_failure 1500"},

@@ -13,6 +13,7 @@ void World::sample_store() {
   watch_silence();
   watch_schedules();
   watch_bulk();
+  if (!server_->store().memory_agrees()) throw Violation{"rows in memory differ from those of the store"};
   std::map<std::int64_t, int> busy;
   server_->store().each_state([&](const StateRow& row) {
     if (row.key_hash != 0 && (row.state == State::queued || row.state == State::running) &&
@@ -102,6 +103,7 @@ void World::judge() {
   add_stats();
   Store& store = server_->store();
   if (!store.counters_agree()) throw Violation{"the kept counters differ from the rows"};
+  if (!store.memory_agrees()) throw Violation{"rows in memory differ from those of the store"};
   if (const std::string found = store.integrity(); found != "ok") throw Violation{"I14: " + found};
   std::map<CommandId, StateRow> rows;
   store.each_state([&](const StateRow& row) { rows.emplace(row.id, row); });

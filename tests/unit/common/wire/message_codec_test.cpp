@@ -34,7 +34,7 @@ const std::set<std::string> kAgentKinds = {"hello",    "heartbeat", "credit", "m
                                            "released", "leaving",   "begin",  "finish"};
 const std::set<std::string> kServerKinds = {"welcome",  "refused",    "heartbeat_ack", "lease",
                                             "revoke",   "hand_out",   "marks_ack",     "begun",
-                                            "finished", "cancel_run", "strike"};
+                                            "finished", "cancel_run", "strike",        "bundles"};
 
 std::string problem(const Frame& frame, bool of_agent) {
   if (of_agent) {
