@@ -43,8 +43,8 @@ void Executor::consumer_down() {
   // Permits already asked for are answered once, whatever becomes of the delivery: they stay.
 }
 
-// One command of a delivery is answered.  A bundle goes back when any of it has to: what has begun of it is refused its
-// permit wherever it comes.
+// One command of a delivery is answered.  A bundle goes back when any of it has to: what has begun of it is
+// refused its permit wherever it comes.
 void Executor::settle(const Held& held, Settle how) {
   if (!held.bundled) return settle_delivery(held.delivery, how);
   const auto at = bundles_.find(held.delivery);

@@ -3,9 +3,9 @@
 // Operation.  A delivery waits for a free slot, then a permit is asked for it; the delivery is acknowledged
 // to the broker as soon as the permit is durable (or refused), and only a permit runs a handler.  A result is
 // kept until the server has it.  While no slot is free for kHoldTime, what was delivered goes back to the
-// queue for others.  The commands of a bundle ask one by one; its message is settled with the last of them, and one of
-// which some have begun does not go back for want of slots: each return counts towards the queue's delivery limit.
-// Concurrency.  One thread; call take() after every input and perform what it gives, in
+// queue for others.  The commands of a bundle ask one by one; its message is settled with the last of them,
+// and one of which some have begun does not go back for want of slots: each return counts towards the queue's
+// delivery limit. Concurrency.  One thread; call take() after every input and perform what it gives, in
 // order.
 #pragma once
 
@@ -135,7 +135,7 @@ class Executor {
   std::map<std::uint64_t, Held> waiting_;  // by nonce: delivered, no slot yet
   std::map<std::uint64_t, Held> asked_;    // by nonce: permit asked for
   std::map<DeliveryKey, OpenBundle> bundles_;
-  std::map<AttemptRef, Run> running_;      // slots in use, also of handlers that do not stop
+  std::map<AttemptRef, Run> running_;  // slots in use, also of handlers that do not stop
   std::map<AttemptRef, FinishItem> unreported_;
   std::vector<BeginItem> to_begin_;
   std::vector<FinishItem> to_finish_;

@@ -27,7 +27,7 @@ AgentNode::AgentNode(Loop& loop, LinkConnector connect, Broker& broker, AgentPor
       broker_(broker),
       ports_(std::move(ports)),
       config_(std::move(config)),
-      executor_(config_.concurrency),
+      executor_(config_.execute ? config_.concurrency : 0),  // without a slot it takes nothing
       next_park_(kParkTickets) {}
 
 AgentNode::~AgentNode() = default;

@@ -35,7 +35,7 @@ inline constexpr std::int64_t kWaitMs = 60'000;
 inline constexpr std::int64_t kMaxRunning = 1'000'000;  // of a queue
 inline constexpr std::int64_t kRateCount = 1'000'000;
 inline constexpr std::int64_t kRatePerMs = 86'400'000;
-inline constexpr std::size_t kBundleCommands = 500;  // of one queue in one message …
+inline constexpr std::size_t kBundleCommands = 500;      // of one queue in one message …
 inline constexpr std::size_t kBundleBytes = 256U << 10;  // … with payloads of about so much, or one command
 
 // --- HTTP

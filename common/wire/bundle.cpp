@@ -51,7 +51,8 @@ Execution read_member(FieldReader& reader) {
   return one;
 }
 
-Result<std::vector<Execution>> read_members(const Json& items, std::string_view payloads, const std::string& queue) {
+Result<std::vector<Execution>> read_members(const Json& items, std::string_view payloads,
+                                            const std::string& queue) {
   std::vector<Execution> executions;
   executions.reserve(items.size());
   for (const Json& element : items) {
@@ -73,7 +74,8 @@ Result<std::vector<Execution>> read_members(const Json& items, std::string_view 
 }
 
 Result<std::vector<Execution>> read_bundle(const AmqpMessage& message) {
-  if (!message.body || message.body->size() < kFrameLengthBytes) return invalid("bundle: the body is too short");
+  if (!message.body || message.body->size() < kFrameLengthBytes)
+    return invalid("bundle: the body is too short");
   std::string_view rest = *message.body;
   const std::size_t length = read_length(rest);
   rest.remove_prefix(kFrameLengthBytes);

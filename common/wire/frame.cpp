@@ -13,7 +13,8 @@ void append_length(std::string& out, std::size_t value) {
 
 std::size_t read_length(std::string_view bytes) {
   std::size_t value = 0;
-  for (std::size_t i = 0; i < kFrameLengthBytes; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  for (std::size_t i = 0; i < kFrameLengthBytes; ++i)
+    value = value << 8 | static_cast<unsigned char>(bytes[i]);
   return value;
 }
 
@@ -33,7 +34,8 @@ Status FrameDecoder::feed(std::string_view bytes, std::vector<Frame>& out) {
   while (rest.size() >= 2 * kFrameLengthBytes) {
     const std::size_t length = read_length(rest);
     const std::size_t header = read_length(rest.substr(kFrameLengthBytes));
-    if (length > limits::kFrameBytes || length < kFrameLengthBytes) return invalid("frame length out of bounds");
+    if (length > limits::kFrameBytes || length < kFrameLengthBytes)
+      return invalid("frame length out of bounds");
     if (header > length - kFrameLengthBytes || header > limits::kFrameHeaderBytes) {
       return invalid("frame header length out of bounds");
     }

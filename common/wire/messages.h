@@ -126,14 +126,15 @@ struct Finish {
 // ---- server to agent
 // -----------------------------------------------------------------------------------------
 
-// So many commands of the queue may travel in one message: whoever consumes it wants fewer messages at a time.
+// So many commands of the queue may travel in one message: whoever consumes it wants fewer messages at a
+// time.
 struct QueueBundle {
   std::string queue;
   int bundle = 1;
 };
 struct Welcome {
   std::int64_t lease_ttl_ms = 0;
-  std::int64_t generation = 0;             // of the store; an agent refuses a lower one than it has seen
+  std::int64_t generation = 0;            // of the store; an agent refuses a lower one than it has seen
   std::vector<QueueBundle> bundles = {};  // of the queues that the agent consumes; absent = 1
 };
 // It has changed.

@@ -127,7 +127,8 @@ void Engine::change_limits(const PutQueue& input, QueueNumber number, QueueInfo&
   store_.append_audit(now_ms(), input.actor, "queue.limits", input.queue, limits_text(limits));
   if (!input.bundle) return;
   for (const auto& [session, agent] : sessions_) {
-    const bool consumes = agent.execute && std::count(agent.queues.begin(), agent.queues.end(), input.queue) > 0;
+    const bool consumes =
+        agent.execute && std::count(agent.queues.begin(), agent.queues.end(), input.queue) > 0;
     if (consumes) send(session, Bundles{bundles_of({input.queue})});
   }
 }

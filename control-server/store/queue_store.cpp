@@ -9,7 +9,8 @@ std::vector<QueueRow> Store::queues() {
   std::vector<QueueRow> rows;
   Sql query = database_->query(
       "SELECT name.number, name.text, coalesce(queue.paused, 0), queue.max_running, queue.rate_count,"
-      " queue.rate_per_ms, coalesce(queue.bundle, 1) FROM name LEFT JOIN queue USING (number) WHERE name.kind = 1 ORDER BY name.number");
+      " queue.rate_per_ms, coalesce(queue.bundle, 1) FROM name LEFT JOIN queue USING (number) WHERE "
+      "name.kind = 1 ORDER BY name.number");
   while (query.next()) {
     QueueRow row{static_cast<QueueNumber>(query.integer(0)), query.text(1), query.integer(2) != 0, {}};
     if (!query.is_null(3)) row.limits.max_running = query.integer(3);

@@ -257,7 +257,7 @@ bool Store::counters_agree() {
 
 bool Store::memory_agrees() {
   return std::all_of(live_.begin(), live_.end(),
-                     [this](const auto& entry) { return read_row(CommandId{entry.first}) == entry.second; });
+                     [this](const auto& entry) { return read_row(entry.first) == entry.second; });
 }
 
 std::string Store::integrity() {

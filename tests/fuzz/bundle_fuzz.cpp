@@ -1,5 +1,5 @@
-// The body of a message that says it carries several commands: read whole or refused whole; what is read, written anew,
-// is read the same.
+// The body of a message that says it carries several commands: read whole or refused whole; what is read,
+// written anew, is read the same.
 #include "common/model/limits.h"
 #include "common/wire/bundle.h"
 #include "tests/fuzz/fuzz_input.h"
@@ -48,7 +48,8 @@ void run(Input input) {
   }
   FUZZ_CHECK(!read->empty() && read->size() <= limits::kBundleCommands);
   for (const Execution& one : *read) {
-    FUZZ_CHECK(one.attempt >= 1 && one.token.value >= 0 && one.payload && one.payload->size() <= limits::kPayloadBytes);
+    FUZZ_CHECK(one.attempt >= 1 && one.token.value >= 0 && one.payload &&
+               one.payload->size() <= limits::kPayloadBytes);
     FUZZ_CHECK(!one.type.empty() && one.type.size() <= limits::kTypeBytes);
   }
   if (read->size() >= 2) check_same(*read);

@@ -85,7 +85,7 @@ class Bundles(TestCase):
             self.wait("the queue is consumed", lambda: amqp.depth(BROKER_QUEUE) == (0, 1))
             amqp.publish("duly.execute", QUEUE, b"\xff\xff\xff\xff{}", {"duly-bundle": 2, "duly-queue": QUEUE})
             dead = self.wait("a dead letter", lambda: amqp.get("duly.dead"))
-        self.assertIn("bundle", dead.headers["duly-reason"])
+        self.assertIn("bundle", dead["headers"]["duly-reason"])
 
 
 if __name__ == "__main__":

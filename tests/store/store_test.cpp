@@ -73,7 +73,10 @@ TEST_CASE("a row on its way is the one of the database, whatever becomes of the 
   CHECK(store->find(CommandId{1})->state == State::queued);
   CHECK(store->find(CommandId{1})->attempt == 0);
   CHECK(store->memory_agrees());
-  store->move(row = *store->find(CommandId{1}), Move::cancel);
+  row = *store->find(CommandId{1});
+  row.finished_ms = 7;
+  store->move(row, Move::cancel);
+  REQUIRE(store->commit());
   CHECK(store->find(CommandId{1})->state == State::cancelled);
   CHECK(store->timeout_ms(CommandId{1}).has_value());
   CHECK_FALSE(store->timeout_ms(CommandId{2}).has_value());

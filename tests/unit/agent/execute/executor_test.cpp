@@ -138,7 +138,8 @@ TEST_CASE("a bundle is settled with the last of its commands, and each asks for 
   CHECK((third.settlements[0].tag == 70 && third.settlements[0].how == Settle::ack));
 }
 
-TEST_CASE("a bundle that nobody has begun goes back to the queue for want of slots; one that has begun stays") {
+TEST_CASE(
+    "a bundle that nobody has begun goes back to the queue for want of slots; one that has begun stays") {
   ExecutorFixture f(1);
   const MonoTime held = kExecutorStart + milliseconds{501};
   SECTION("none of it has begun") {

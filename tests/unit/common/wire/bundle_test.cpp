@@ -41,14 +41,16 @@ std::string complaint(const AmqpMessage& message) {
 // The bundle of two() with another header; its payloads are 11 bytes.
 AmqpMessage with_header(const std::string& header) {
   AmqpMessage message = make_bundle(two(), 7);
-  const std::string length{0, 0, static_cast<char>(header.size() >> 8), static_cast<char>(header.size() & 0xFF)};
+  const std::string length{0, 0, static_cast<char>(header.size() >> 8),
+                           static_cast<char>(header.size() & 0xFF)};
   message.body = make_bytes(length + header + "[1, 2.50]" + std::string("\0\xFF", 2));
   return message;
 }
 
 std::string one(const std::string& change_from = "", const std::string& change_to = "") {
-  std::string text = R"({"items":[{"id":"cmd_02SPJYW151000","attempt":1,"max_attempts":3,"token":0,"due_at_ms":5,)"
-                     R"("type":"t","payload_bytes":11}]})";
+  std::string text =
+      R"({"items":[{"id":"cmd_02SPJYW151000","attempt":1,"max_attempts":3,"token":0,"due_at_ms":5,)"
+      R"("type":"t","payload_bytes":11}]})";
   if (!change_from.empty()) text.replace(text.find(change_from), change_from.size(), change_to);
   return text;
 }

@@ -85,7 +85,8 @@ void each_break(const Json& header, const Json& value,
 }
 
 bool optional(const std::string& kind, const std::string& field) {
-  return (kind == "hand_out" && field == "items.key") || (kind == "begun" && field == "items.reason");
+  return (kind == "hand_out" && field == "items.key") || (kind == "begun" && field == "items.reason") ||
+         (kind == "welcome" && field == "bundles");
 }
 
 }  // namespace
