@@ -2,8 +2,8 @@
 
 #include "common/base/assert.h"
 #include "common/model/limits.h"
+#include "common/wire/flat_json.h"
 #include "common/wire/frame.h"
-#include "common/wire/json.h"
 #include "common/wire/json_text.h"
 
 namespace duly {
@@ -39,7 +39,7 @@ std::string bundle_header(const std::vector<HandOutItem>& items) {
   return header;
 }
 
-Execution read_member(FieldReader& reader) {
+Execution read_member(FlatReader& reader) {
   Execution one;
   one.id = parse_command_id(reader.text("id", 32)).value_or(CommandId{});
   one.attempt = static_cast<int>(reader.integer("attempt", 1, INT32_MAX));
@@ -51,12 +51,12 @@ Execution read_member(FieldReader& reader) {
   return one;
 }
 
-Result<std::vector<Execution>> read_members(const Json& items, std::string_view payloads,
+Result<std::vector<Execution>> read_members(const FlatValue& items, std::string_view payloads,
                                             const std::string& queue) {
   std::vector<Execution> executions;
   executions.reserve(items.size());
-  for (const Json& element : items) {
-    FieldReader reader(element);
+  for (const FlatValue element : items) {
+    FlatReader reader(element);
     Execution one = read_member(reader);
     const auto bytes = static_cast<std::size_t>(
         reader.integer("payload_bytes", 0, static_cast<std::int64_t>(limits::kPayloadBytes)));
@@ -80,12 +80,12 @@ Result<std::vector<Execution>> read_bundle(const AmqpMessage& message) {
   const std::size_t length = read_length(rest);
   rest.remove_prefix(kFrameLengthBytes);
   if (length > rest.size()) return invalid("bundle: its header is longer than the message");
-  const auto header = parse_json(rest.substr(0, length), kBundleDepth);
+  const auto header = FlatJson::parse(rest.substr(0, length), kBundleDepth);
   if (!header) return invalid("bundle: " + header.error().what);
-  FieldReader reader(*header);
-  const Json& items = reader.array("items", limits::kBundleCommands);
+  FlatReader reader(*header);
+  const FlatValue& items = reader.array("items", limits::kBundleCommands);
   if (!reader.ok()) return invalid("bundle: " + reader.error().what);
-  if (items.empty()) return invalid("bundle: it has no commands");
+  if (items.size() == 0) return invalid("bundle: it has no commands");
   const auto queue = message.headers.find("duly-queue");
   const auto* name = queue == message.headers.end() ? nullptr : std::get_if<std::string>(&queue->second);
   return read_members(items, rest.substr(length), name == nullptr ? "" : *name);

@@ -1,42 +1,9 @@
 #include "common/wire/json.h"
 
-#include <algorithm>
-#include <map>
-#include <set>
-#include <vector>
+#include "common/wire/open_keys.h"
 
 namespace duly {
 namespace {
-
-// The keys of the objects that are open, each once.  A look through a few texts is quicker than a tree of
-// them; an object with many keys gets a tree, or a hostile one would cost the square of its size.
-class OpenKeys {
- public:
-  void open() { begins_.push_back(keys_.size()); }
-  void close() {
-    many_.erase(begins_.size());
-    keys_.resize(begins_.back());
-    begins_.pop_back();
-  }
-  // False = the innermost object has it already.
-  bool add(const std::string& key) {
-    const auto begin = keys_.begin() + static_cast<std::ptrdiff_t>(begins_.back());
-    if (keys_.end() - begin < kFew) {
-      if (std::find(begin, keys_.end(), key) != keys_.end()) return false;
-      keys_.push_back(key);
-      return true;
-    }
-    auto& tree = many_[begins_.size()];
-    if (tree.empty()) tree.insert(begin, keys_.end());
-    return tree.insert(key).second;
-  }
-
- private:
-  static constexpr std::ptrdiff_t kFew = 24;
-  std::vector<std::string> keys_;                      // of all open objects, the outermost first
-  std::vector<std::size_t> begins_;                    // where each object's keys begin
-  std::map<std::size_t, std::set<std::string>> many_;  // of objects with more than kFew, by their depth
-};
 
 // Builds the value while watching depth and keys; the base class does the building.
 class CappedParser final : public nlohmann::detail::json_sax_dom_parser<Json> {
@@ -106,85 +73,66 @@ std::string dump_json(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+namespace {
+
+FieldKind kind_of(const Json& value) {
+  switch (value.type()) {
+    case Json::value_t::boolean: return FieldKind::boolean;
+    case Json::value_t::number_integer: return FieldKind::integer;
+    case Json::value_t::number_unsigned: return FieldKind::unsigned_integer;
+    case Json::value_t::number_float: return FieldKind::real;
+    case Json::value_t::string: return FieldKind::text;
+    case Json::value_t::array: return FieldKind::array;
+    case Json::value_t::object: return FieldKind::object;
+    default: return FieldKind::null;
+  }
+}
+
+FieldValue field_of(const Json& value) {
+  FieldValue field{kind_of(value), 0, {}};
+  if (value.is_boolean()) field.bits = value.get<bool>() ? 1 : 0;
+  if (value.is_number_unsigned())
+    field.bits = value.get<std::uint64_t>();
+  else if (value.is_number_integer())
+    field.bits = static_cast<std::uint64_t>(value.get<std::int64_t>());
+  if (value.is_string()) field.text = value.get_ref<const std::string&>();
+  return field;
+}
+
+}  // namespace
+
 FieldReader::FieldReader(const Json& object) : object_(object) {
-  if (!object_.is_object()) problem_ = "not an object";
+  if (!object_.is_object()) fail("not", "an object");
 }
 
 std::int64_t FieldReader::integer(const char* name, std::int64_t least, std::int64_t most) {
-  const Json* field = find(name);
-  if (field == nullptr) return least;
-  if (!field->is_number_integer()) {
-    fail(name, "is not a whole number");
-    return least;
-  }
-  if (field->is_number_unsigned() && field->get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) {
-    fail(name, "is out of range");
-    return least;
-  }
-  const auto value = field->get<std::int64_t>();
-  if (value < least || value > most) {
-    fail(name, "is out of range");
-    return least;
-  }
-  return value;
+  return integer_of(name, look(name), least, most);
 }
-
-std::uint64_t FieldReader::unsigned_integer(const char* name) {
-  const Json* field = find(name);
-  if (field == nullptr) return 0;
-  if (!field->is_number_unsigned()) {
-    fail(name, "is not a whole number");
-    return 0;
-  }
-  return field->get<std::uint64_t>();
-}
-
-bool FieldReader::boolean(const char* name) {
-  const Json* field = find(name);
-  if (field == nullptr) return false;
-  if (!field->is_boolean()) fail(name, "is not true or false");
-  return field->is_boolean() && field->get<bool>();
-}
-
+std::uint64_t FieldReader::unsigned_integer(const char* name) { return unsigned_of(name, look(name)); }
+bool FieldReader::boolean(const char* name) { return boolean_of(name, look(name)); }
 std::string FieldReader::text(const char* name, std::size_t max_bytes) {
-  const Json* field = find(name);
-  if (field == nullptr) return {};
-  if (!field->is_string()) {
-    fail(name, "is not a text");
-    return {};
-  }
-  const auto& value = field->get_ref<const std::string&>();
-  if (value.size() > max_bytes) {
-    fail(name, "is too long");
-    return {};
-  }
-  return value;
+  return text_of(name, look(name), max_bytes);
 }
 
 const Json& FieldReader::array(const char* name, std::size_t max_items) {
-  const Json* field = find(name);
-  if (field == nullptr) return kNothing;
-  if (!field->is_array() || field->size() > max_items) {
-    fail(name, "is not an array of the right length");
+  if (!ok()) return kNothing;
+  if (!has(name)) {
+    fail(name, "is missing");
     return kNothing;
   }
-  return *field;
+  const Json& field = object_[name];
+  if (field.is_array() && field.size() <= max_items) return field;
+  fail(name, "is not an array of the right length");
+  return kNothing;
 }
 
 bool FieldReader::has(const char* name) const { return object_.is_object() && object_.contains(name); }
 
-const Json* FieldReader::find(const char* name) {
-  if (!ok()) return nullptr;
+std::optional<FieldValue> FieldReader::look(const char* name) const {
+  if (!object_.is_object()) return std::nullopt;
   const auto at = object_.find(name);
-  if (at == object_.end()) {
-    fail(name, "is missing");
-    return nullptr;
-  }
-  return &*at;
-}
-
-void FieldReader::fail(const char* name, const char* what) {
-  if (problem_.empty()) problem_ = std::string(name) + " " + what;
+  if (at == object_.end()) return std::nullopt;
+  return field_of(*at);
 }
 
 }  // namespace duly

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "common/base/result.h"
+#include "common/wire/field_value.h"
 
 namespace duly {
 
@@ -25,7 +26,7 @@ std::string dump_json(const Json& value);
 
 // Reads the fields of one object of a message whose sender is a program: the first problem is remembered,
 // later reads answer defaults, and finish() tells.
-class FieldReader {
+class FieldReader : public FieldProblem {
  public:
   explicit FieldReader(const Json& object);
 
@@ -37,15 +38,10 @@ class FieldReader {
   const Json& array(const char* name, std::size_t max_items);
   [[nodiscard]] bool has(const char* name) const;
 
-  [[nodiscard]] bool ok() const { return problem_.empty(); }
-  [[nodiscard]] Error error() const { return invalid(problem_); }
-
  private:
-  const Json* find(const char* name);
-  void fail(const char* name, const char* what);
+  [[nodiscard]] std::optional<FieldValue> look(const char* name) const;
 
   const Json& object_;
-  std::string problem_;
 };
 
 }  // namespace duly

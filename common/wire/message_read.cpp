@@ -3,7 +3,7 @@
 #include <array>
 
 #include "common/model/limits.h"
-#include "common/wire/json.h"
+#include "common/wire/flat_json.h"
 #include "common/wire/messages.h"
 
 namespace duly {
@@ -20,10 +20,10 @@ struct Decoding {
   std::size_t taken = 0;  // of frame.bytes
   std::string problem;
 
-  void note(const FieldReader& reader) {
+  void note(const FlatReader& reader) {
     if (!reader.ok() && problem.empty()) problem = reader.error().what;
   }
-  CommandId id(FieldReader& reader) {
+  CommandId id(FlatReader& reader) {
     const auto parsed = parse_command_id(reader.text("id", 32));
     if (!parsed && problem.empty()) problem = "id is not a command id";
     return parsed.value_or(CommandId{});
@@ -39,21 +39,21 @@ struct Decoding {
   }
 };
 
-int read_attempt(FieldReader& reader) { return static_cast<int>(reader.integer("attempt", 1, INT32_MAX)); }
-ShardId read_shard(FieldReader& reader) {
+int read_attempt(FlatReader& reader) { return static_cast<int>(reader.integer("attempt", 1, INT32_MAX)); }
+ShardId read_shard(FlatReader& reader) {
   return {static_cast<std::int32_t>(reader.integer("shard", 0, 1 << 20))};
 }
-Token read_token(FieldReader& reader) {
+Token read_token(FlatReader& reader) {
   return {static_cast<std::int32_t>(reader.integer("token", 0, INT32_MAX))};
 }
-Epoch read_epoch(FieldReader& reader) { return {reader.integer("epoch", 0, kMost)}; }
+Epoch read_epoch(FlatReader& reader) { return {reader.integer("epoch", 0, kMost)}; }
 
 template <class Item, class Read>
-std::vector<Item> read_items(Decoding& decoding, const Json& array, Read read) {
+std::vector<Item> read_items(Decoding& decoding, const FlatValue& array, Read read) {
   std::vector<Item> items;
   items.reserve(array.size());
-  for (const Json& element : array) {
-    FieldReader reader(element);
+  for (const FlatValue element : array) {
+    FlatReader reader(element);
     items.push_back(read(reader));
     decoding.note(reader);
     if (!decoding.problem.empty()) break;
@@ -61,18 +61,18 @@ std::vector<Item> read_items(Decoding& decoding, const Json& array, Read read) {
   return items;
 }
 
-std::vector<AttemptRef> read_refs(Decoding& d, const Json& array) {
-  return read_items<AttemptRef>(d, array, [&](FieldReader& r) {
+std::vector<AttemptRef> read_refs(Decoding& d, const FlatValue& array) {
+  return read_items<AttemptRef>(d, array, [&](FlatReader& r) {
     return AttemptRef{d.id(r), read_attempt(r)};
   });
 }
-std::vector<Holding> read_holdings(Decoding& d, const Json& array) {
-  return read_items<Holding>(d, array, [](FieldReader& r) { return Holding{read_shard(r), read_epoch(r)}; });
+std::vector<Holding> read_holdings(Decoding& d, const FlatValue& array) {
+  return read_items<Holding>(d, array, [](FlatReader& r) { return Holding{read_shard(r), read_epoch(r)}; });
 }
-const Json& items_of(FieldReader& reader) { return reader.array("items", limits::kFrameItems); }
+FlatValue items_of(FlatReader& reader) { return reader.array("items", limits::kFrameItems); }
 
 template <class Enum, std::size_t N>
-Enum read_enum(Decoding& d, FieldReader& reader, const char* field, const std::array<Enum, N>& all) {
+Enum read_enum(Decoding& d, FlatReader& reader, const char* field, const std::array<Enum, N>& all) {
   const std::string name = reader.text(field, 32);
   for (const Enum value : all) {
     if (name_of(value) == name) return value;
@@ -90,16 +90,17 @@ constexpr std::array kOutcomes = {AttemptOutcome::succeeded,   AttemptOutcome::f
 // ---- reading: agent to server
 // --------------------------------------------------------------------------------
 
-Hello read_hello(Decoding& d, FieldReader& r) {
+Hello read_hello(Decoding& d, FlatReader& r) {
   Hello m;
   m.protocol = static_cast<int>(r.integer("protocol", 0, 1'000'000));
   m.name = r.text("name", limits::kNameBytes);
   m.incarnation = {r.unsigned_integer("incarnation")};
   m.dispatch = r.boolean("dispatch");
   m.execute = r.boolean("execute");
-  for (const Json& queue : r.array("queues", limits::kQueues)) {
-    if (!queue.is_string() && d.problem.empty()) d.problem = "queues holds something that is not a text";
-    if (queue.is_string()) m.queues.push_back(queue.get<std::string>());
+  for (const FlatValue queue : r.array("queues", limits::kQueues)) {
+    if (!queue.is(FieldKind::text) && d.problem.empty())
+      d.problem = "queues holds something that is not a text";
+    if (queue.is(FieldKind::text)) m.queues.emplace_back(queue.text());
   }
   m.concurrency = static_cast<int>(r.integer("concurrency", 0, limits::kConcurrency));
   m.version = r.text("version", 64);
@@ -111,7 +112,7 @@ Hello read_hello(Decoding& d, FieldReader& r) {
   m.fault_injection = r.boolean("fault_injection");
   return m;
 }
-Heartbeat read_heartbeat(Decoding&, FieldReader& r) {
+Heartbeat read_heartbeat(Decoding&, FlatReader& r) {
   Heartbeat m;
   m.sequence = r.unsigned_integer("sequence");
   m.in_flight = r.integer("in_flight", 0, kMost);
@@ -122,30 +123,30 @@ Heartbeat read_heartbeat(Decoding&, FieldReader& r) {
   m.broker_blocked = r.boolean("broker_blocked");
   return m;
 }
-Credit read_credit(Decoding&, FieldReader& r) { return {r.integer("room", 0, 1'000'000)}; }
-Marks read_marks(Decoding& d, FieldReader& r) {
+Credit read_credit(Decoding&, FlatReader& r) { return {r.integer("room", 0, 1'000'000)}; }
+Marks read_marks(Decoding& d, FlatReader& r) {
   Marks m;
   m.sequence = r.unsigned_integer("sequence");
-  m.items = read_items<MarkItem>(d, items_of(r), [&](FieldReader& i) {
+  m.items = read_items<MarkItem>(d, items_of(r), [&](FlatReader& i) {
     return MarkItem{d.id(i), read_attempt(i), read_token(i), read_shard(i), read_epoch(i)};
   });
   return m;
 }
-GiveBack read_give_back(Decoding& d, FieldReader& r) {
-  return {read_items<GiveBackItem>(d, items_of(r), [&](FieldReader& i) {
+GiveBack read_give_back(Decoding& d, FlatReader& r) {
+  return {read_items<GiveBackItem>(d, items_of(r), [&](FlatReader& i) {
     return GiveBackItem{d.id(i), read_attempt(i), read_shard(i), read_epoch(i),
                         read_enum(d, i, "reason", kReasons)};
   })};
 }
-Released read_released(Decoding& d, FieldReader& r) { return {read_holdings(d, items_of(r))}; }
-Leaving read_leaving(Decoding&, FieldReader&) { return {}; }
-Begin read_begin(Decoding& d, FieldReader& r) {
-  return {read_items<BeginItem>(d, items_of(r), [&](FieldReader& i) {
+Released read_released(Decoding& d, FlatReader& r) { return {read_holdings(d, items_of(r))}; }
+Leaving read_leaving(Decoding&, FlatReader&) { return {}; }
+Begin read_begin(Decoding& d, FlatReader& r) {
+  return {read_items<BeginItem>(d, items_of(r), [&](FlatReader& i) {
     return BeginItem{d.id(i), read_attempt(i), read_token(i), i.unsigned_integer("nonce")};
   })};
 }
-Finish read_finish(Decoding& d, FieldReader& r) {
-  return {read_items<FinishItem>(d, items_of(r), [&](FieldReader& i) {
+Finish read_finish(Decoding& d, FlatReader& r) {
+  return {read_items<FinishItem>(d, items_of(r), [&](FlatReader& i) {
     FinishItem item;
     item.id = d.id(i);
     item.attempt = read_attempt(i);
@@ -162,26 +163,26 @@ Finish read_finish(Decoding& d, FieldReader& r) {
 // ---- reading: server to agent
 // --------------------------------------------------------------------------------
 
-int read_bundle_size(FieldReader& r) {
+int read_bundle_size(FlatReader& r) {
   return static_cast<int>(r.integer("bundle", 1, std::int64_t{limits::kBundleCommands}));
 }
-std::vector<QueueBundle> read_bundles(Decoding& d, const Json& array) {
-  return read_items<QueueBundle>(d, array, [](FieldReader& r) {
+std::vector<QueueBundle> read_bundles(Decoding& d, const FlatValue& array) {
+  return read_items<QueueBundle>(d, array, [](FlatReader& r) {
     return QueueBundle{r.text("queue", limits::kQueueBytes), read_bundle_size(r)};
   });
 }
-Welcome read_welcome(Decoding& d, FieldReader& r) {
+Welcome read_welcome(Decoding& d, FlatReader& r) {
   Welcome m{r.integer("lease_ttl_ms", 1, 86'400'000), r.integer("generation", 0, kMost), {}};
   if (r.has("bundles")) m.bundles = read_bundles(d, r.array("bundles", limits::kQueues));
   return m;
 }
-Bundles read_bundle_changes(Decoding& d, FieldReader& r) { return {read_bundles(d, items_of(r))}; }
-Refused read_refused(Decoding&, FieldReader& r) { return {r.text("reason", 1024)}; }
-HeartbeatAck read_heartbeat_ack(Decoding&, FieldReader& r) { return {r.unsigned_integer("sequence")}; }
-Lease read_lease(Decoding& d, FieldReader& r) { return {read_holdings(d, items_of(r))}; }
-Revoke read_revoke(Decoding& d, FieldReader& r) { return {read_holdings(d, items_of(r))}; }
-HandOut read_hand_out(Decoding& d, FieldReader& r) {
-  return {read_items<HandOutItem>(d, items_of(r), [&](FieldReader& i) {
+Bundles read_bundle_changes(Decoding& d, FlatReader& r) { return {read_bundles(d, items_of(r))}; }
+Refused read_refused(Decoding&, FlatReader& r) { return {r.text("reason", 1024)}; }
+HeartbeatAck read_heartbeat_ack(Decoding&, FlatReader& r) { return {r.unsigned_integer("sequence")}; }
+Lease read_lease(Decoding& d, FlatReader& r) { return {read_holdings(d, items_of(r))}; }
+Revoke read_revoke(Decoding& d, FlatReader& r) { return {read_holdings(d, items_of(r))}; }
+HandOut read_hand_out(Decoding& d, FlatReader& r) {
+  return {read_items<HandOutItem>(d, items_of(r), [&](FlatReader& i) {
     HandOutItem item;
     item.id = d.id(i);
     item.attempt = read_attempt(i);
@@ -200,9 +201,9 @@ HandOut read_hand_out(Decoding& d, FieldReader& r) {
     return item;
   })};
 }
-MarksAck read_marks_ack(Decoding&, FieldReader& r) { return {r.unsigned_integer("sequence")}; }
-Begun read_begun(Decoding& d, FieldReader& r) {
-  return {read_items<BegunItem>(d, items_of(r), [&](FieldReader& i) {
+MarksAck read_marks_ack(Decoding&, FlatReader& r) { return {r.unsigned_integer("sequence")}; }
+Begun read_begun(Decoding& d, FlatReader& r) {
+  return {read_items<BegunItem>(d, items_of(r), [&](FlatReader& i) {
     BegunItem item;
     item.id = d.id(i);
     item.attempt = read_attempt(i);
@@ -213,9 +214,9 @@ Begun read_begun(Decoding& d, FieldReader& r) {
     return item;
   })};
 }
-Finished read_finished(Decoding& d, FieldReader& r) { return {read_refs(d, items_of(r))}; }
-CancelRun read_cancel_run(Decoding& d, FieldReader& r) { return {read_refs(d, items_of(r))}; }
-Strike read_strike(Decoding&, FieldReader& r) {
+Finished read_finished(Decoding& d, FlatReader& r) { return {read_refs(d, items_of(r))}; }
+CancelRun read_cancel_run(Decoding& d, FlatReader& r) { return {read_refs(d, items_of(r))}; }
+Strike read_strike(Decoding&, FlatReader& r) {
   return {r.text("mode", 16), r.text("point", 64), r.integer("after", 1, 1'000'000'000),
           r.integer("duration_ms", 0, 86'400'000)};
 }
@@ -223,11 +224,11 @@ Strike read_strike(Decoding&, FieldReader& r) {
 template <class Message>
 struct Kind {
   const char* name;
-  Message (*read)(Decoding&, FieldReader&);
+  Message (*read)(Decoding&, FlatReader&);
 };
 
 template <class Message, auto Read>
-Message read_as(Decoding& d, FieldReader& r) {
+Message read_as(Decoding& d, FlatReader& r) {
   return Read(d, r);
 }
 
@@ -259,9 +260,9 @@ constexpr int kHeaderDepth = 4;
 
 template <class Message, std::size_t N>
 Result<Message> decode_any(const Frame& frame, const Kind<Message> (&kinds)[N]) {
-  auto header = parse_json(frame.header, kHeaderDepth);
+  const auto header = FlatJson::parse(frame.header, kHeaderDepth);
   if (!header) return header.error();
-  FieldReader reader(*header);
+  FlatReader reader(*header);
   const std::string kind = reader.text("kind", 32);
   const auto* known =
       std::find_if(std::begin(kinds), std::end(kinds), [&](const auto& k) { return k.name == kind; });

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "common/wire/flat_json.h"
+
 namespace duly {
 
 static bool parses(const std::string& text, int depth = 32) { return parse_json(text, depth).ok(); }
@@ -79,15 +81,17 @@ TEST_CASE("dumping never fails: bytes that are not UTF-8 become the replacement 
   CHECK(dump_json(Json{{"b", 1}, {"a", 2.5}}) == R"({"a":2.5,"b":1})");
 }
 
-TEST_CASE("a field that is missing, of another type or out of range is named, and the first one is told") {
-  const Json object = Json::parse(R"({"n":5,"f":1.5,"t":"text","b":true,"a":[1,2],"neg":-1,
-                                      "big":18446744073709551615,"null":null})");
+static constexpr const char* kFields = R"({"n":5,"f":1.5,"t":"text","b":true,"a":[1,2],"neg":-1,
+                                         "big":18446744073709551615,"null":null})";
+
+// R reads `object`, which holds kFields.
+template <class R, class Object>
+static void names_the_first_problem(const Object& object) {
   const auto problem = [&](auto read) {
-    FieldReader reader(object);
+    R reader(object);
     read(reader);
     return reader.ok() ? std::string() : reader.error().what;
   };
-  using R = FieldReader;
   CHECK(problem([](R& r) { CHECK(r.integer("n", 0, 5) == 5); }).empty());
   CHECK(problem([](R& r) { CHECK(r.integer("n", 6, 9) == 6); }) == "n is out of range");
   CHECK(problem([](R& r) { r.integer("n", 0, 4); }) == "n is out of range");
@@ -103,8 +107,8 @@ TEST_CASE("a field that is missing, of another type or out of range is named, an
   CHECK(problem([](R& r) { CHECK(r.text("t", 3).empty()); }) == "t is too long");
   CHECK(problem([](R& r) { r.text("b", 9); }) == "b is not a text");
   CHECK(problem([](R& r) { CHECK(r.array("a", 2).size() == 2); }).empty());
-  CHECK(problem([](R& r) { CHECK(r.array("a", 1).empty()); }) == "a is not an array of the right length");
-  CHECK(problem([](R& r) { CHECK(r.array("t", 9).empty()); }) == "t is not an array of the right length");
+  CHECK(problem([](R& r) { CHECK(r.array("a", 1).size() == 0); }) == "a is not an array of the right length");
+  CHECK(problem([](R& r) { CHECK(r.array("t", 9).size() == 0); }) == "t is not an array of the right length");
   CHECK(problem([](R& r) {
           r.boolean("n");
           r.text("gone", 1);
@@ -112,9 +116,53 @@ TEST_CASE("a field that is missing, of another type or out of range is named, an
         }) == "n is not true or false");
 }
 
+TEST_CASE("a field that is missing, of another type or out of range is named, and the first one is told") {
+  names_the_first_problem<FieldReader>(Json::parse(kFields));
+  names_the_first_problem<FlatReader>(*FlatJson::parse(kFields, 2));
+}
+
+TEST_CASE("a flat document has the values of the text, in any order of asking") {
+  const auto document = FlatJson::parse(R"({"a":{"x":[1,[2,"b\u00fc"]]},"b":-7,"":true,"c":[],"d":{}})", 4);
+  REQUIRE(document);
+  FlatReader reader(*document);
+  CHECK(reader.boolean(""));
+  CHECK(reader.integer("b", -9, 9) == -7);  // before the one that was asked for last
+  CHECK(reader.array("c", 0).size() == 0);
+  CHECK_FALSE(reader.has("x"));  // it is in another object
+  CHECK(reader.has("d"));
+  CHECK(reader.has("a"));
+  CHECK(reader.ok());
+  const FlatValue whole = *document;
+  CHECK(whole.size() == 5);
+  FlatReader inner(*whole.begin());
+  const FlatValue list = inner.array("x", 2);
+  REQUIRE(list.size() == 2);
+  CHECK((*list.begin()).node().bits == 1);
+  const FlatValue second = *++list.begin();
+  CHECK((second.is(FieldKind::array) && second.size() == 2));
+  CHECK((*++second.begin()).text() == "b\xC3\xBC");
+}
+
+TEST_CASE("a flat document is refused for what a document is refused for") {
+  for (const char* text :
+       {"", "{", "[1,x]", "[[[[1]]]]", "{\"a\":1,\"a\":2}", "[1e400]", "\"\xFF\"", "[1] 2", "nul"}) {
+    CAPTURE(text);
+    const auto flat = FlatJson::parse(text, 3);
+    const auto whole = parse_json(text, 3);
+    REQUIRE_FALSE(flat);
+    REQUIRE_FALSE(whole);
+    CHECK(flat.error().what == whole.error().what);
+  }
+  CHECK(FlatJson::parse("[[[1]]]", 3));
+  CHECK(FlatJson::parse(std::string_view("[1]\0[2]", 7), 3).error().what == "malformed JSON at byte 4");
+}
+
 TEST_CASE("what is not an object has no fields") {
   for (const char* text : {"[]", "null", "1", "\"kind\""}) {
     const Json value = Json::parse(text);
+    const auto flat = FlatJson::parse(text, 2);
+    CHECK(FlatReader(*flat).error().what == "not an object");
+    CHECK_FALSE(FlatReader(*flat).has("a"));
     FieldReader reader(value);
     CHECK_FALSE(reader.ok());
     CHECK_FALSE(reader.has("a"));
