@@ -1,13 +1,12 @@
 #include "common/wire/flat_json.h"
 
-#include <nlohmann/json.hpp>
-
+#include "common/wire/json.h"
 #include "common/wire/open_keys.h"
 
 namespace duly {
 
 // What the parser calls for each piece of the text.
-class FlatBuilder final : public nlohmann::json_sax<nlohmann::json> {
+class FlatBuilder final : public nlohmann::json_sax<Json> {
  public:
   FlatBuilder(FlatJson& out, int max_depth) : out_(out), max_depth_(max_depth) {}
 
@@ -101,7 +100,7 @@ Result<FlatJson> FlatJson::parse(std::string_view text, int max_depth) {
   document.nodes_.reserve(text.size() / 8 + 1);
   document.texts_.reserve(text.size());
   FlatBuilder builder(document, max_depth);
-  const bool whole = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+  const bool whole = Json::sax_parse(text.begin(), text.end(), &builder);
   if (!whole || !builder.problem().empty()) {
     return invalid(builder.problem().empty() ? "malformed JSON" : builder.problem());
   }
