@@ -120,6 +120,7 @@ void World::watch_broker() {
   watch.stored = [this](const AmqpMessage& message) { watch_stored(message); };
   // Design decision 5: acknowledged to the broker only when the permit, or its refusal, is durable.
   watch.settled = [this](const AmqpMessage& message) {
+    watch_report_settled(message);
     const auto key = key_of(message);
     if (key && !wire_.answered.contains({std::get<0>(*key), std::get<1>(*key)}))
       throw Violation{"I9: " + format_command_id(std::get<0>(*key)) +
