@@ -15,7 +15,7 @@ ONLY_AMQP = ("--report", "message", "--no-begin")
 
 
 class Executors:
-    """The tests, for each language; `start` begins one of its executors."""
+    """One server, an agent that only dispatches, and executors: `start` begins one."""
 
     @classmethod
     def setUpClass(cls):
@@ -51,6 +51,10 @@ class Executors:
 
     def stale(self):
         return self.api.totals()["stale_results"]
+
+
+class Tests(Executors):
+    """For each language."""
 
     def test_every_way_of_reporting(self):
         for n, flags in enumerate([(), BY_MESSAGE, ONLY_AMQP]):
@@ -171,13 +175,39 @@ class Executors:
                 self.assertEqual(self.outcomes(id), [("frozen", "lost"), ("other", "succeeded")])
 
 
-class InPython(Executors, TestCase):
+class InPython(Tests, TestCase):
     # Debian's own: pika is its package.
     program = ["/usr/bin/python3", "-B", os.path.join(FOREIGN, "python", "executor.py")]
 
 
-class InJavaScript(Executors, TestCase):
+class InJavaScript(Tests, TestCase):
     program = ["env", f"NODE_PATH={MODULES}", "node", os.path.join(FOREIGN, "node", "executor.js")]
+
+
+class LeastPermissions(Executors, TestCase):
+    """The users of docs/executors.md: what they may do is enough."""
+    program = InPython.program
+
+    def start_as(self, user, write, *flags):
+        node, vhost = self.cluster.node, self.cluster.vhost
+        permissions = ", ".join(f'<<"{text}">>' for text in (user, vhost, "^$", write, rf"^duly\\.execute\\.{self.queue}$"))
+        node.output("ctl", node.folder, "eval",
+                    f'rabbit_auth_backend_internal:add_user(<<"{user}">>, <<"secret">>, <<"t">>), '
+                    f'rabbit_auth_backend_internal:set_permissions({permissions}, <<"t">>).')
+        self.addCleanup(node.output, "ctl", node.folder, "eval",
+                        f'rabbit_auth_backend_internal:delete_user(<<"{user}">>, <<"t">>).')
+        url = self.cluster.amqp.replace("guest:guest", f"{user}:secret")
+        self.assertIn(user, url)
+        return self.start("one", "--amqp", url, *flags)
+
+    def test_over_http_and_by_message(self):
+        for n, (write, flags) in enumerate([("^$", ()), (r"^amq\\.default$", ONLY_AMQP)]):
+            with self.subTest(flags):
+                self.queue = f"least-{n}"
+                self.start_as(f"{self.cluster.vhost}-{n}", write, *flags)
+                id = self.submit("echo", n)
+                self.assertEqual(self.api.ended(id)["result"], n)
+                self.assertEqual(self.outcomes(id), [("one", "succeeded")])
 
 
 class Results(TestCase):
