@@ -203,10 +203,6 @@ class Engine {
   bool mark(const MarkItem& item, const Agent& agent);
   // False when the report is stale.
   bool finish(const FinishItem& item, PartyNumber executor);
-  // ---- executors that are no agents of ours (engine_foreign.cpp)
-  [[nodiscard]] PartyNumber foreign_runner(CommandId id, int attempt, const std::string& name) const;
-  bool was_cancelled(const HttpHeartbeat& input);
-  bool record(const ResultMessage& input, const StateRow& row);
   void lose_attempt(CommandId id, const std::string& why);
   void end_attempt(StateRow& row, AttemptOutcome outcome, const std::string& error, Bytes result);
   void retry_or_die(StateRow& row, bool retryable, DeadReason final_reason);
@@ -219,6 +215,11 @@ class Engine {
   void forget_running(CommandId id);
   void release_key(std::int64_t key_hash);
   void end_waits(CommandId id);
+
+  // ---- executors that are no agents of ours (engine_foreign.cpp)
+  [[nodiscard]] PartyNumber foreign_runner(CommandId id, int attempt, const std::string& name) const;
+  bool was_cancelled(const HttpHeartbeat& input);
+  bool record(const ResultMessage& input, const StateRow& row);
 
   // ---- workflows and dependencies (engine_workflows.cpp)
   std::optional<Problem> refuse_parents(const CommandSpec& spec, std::size_t index);

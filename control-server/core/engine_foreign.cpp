@@ -112,6 +112,7 @@ bool Engine::record(const ResultMessage& input, const StateRow& row) {
     current.attempt = row.attempt;
     return this_message && finish(current, foreign_runner(row.id, row.attempt, input.executor));
   }
+  if (item.attempt != row.next_attempt()) return false;  // before a name is stored for what cannot count
   // Nobody asked whether it may begin: the permit is granted and used up here, so there is still one at most.
   const std::string& name = input.executor.empty() ? kNameless : input.executor;
   PermitRequest asked{item.id, item.attempt, input.token, store_.party_number(name, Incarnation{0})};

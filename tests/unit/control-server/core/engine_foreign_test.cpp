@@ -171,6 +171,8 @@ TEST_CASE("a result without a begin is begin and finish in one, once for an atte
   world.mark(world.agent, world.item);  // the confirm comes late
   CHECK(world.state() == State::scheduled);
   CHECK(world.report(1) == 200);  // another copy of the message
+  CHECK(world.report(1, AttemptOutcome::succeeded, std::nullopt, "junk") == 200);
+  CHECK_FALSE(world.store->party(attempts[0].executor + 1));  // nobody is remembered for what is stale
   CHECK(world.state() == State::scheduled);
   world.pass(milliseconds{200});
   const HandOutItem second = world.handed(world.agent).back();
