@@ -116,9 +116,10 @@ inline constexpr std::size_t kDeadOutbox = 256;  // dead letters being published
 
 // --- messages from the broker
 // ---------------------------------------------------------------------------------
-inline constexpr int kSubmitPrefetch = 256;  // messages taken and not settled yet
+inline constexpr int kSubmitPrefetch = 256;  // messages taken and not settled yet …
+inline constexpr int kResultPrefetch = 128;  // … and results
 inline constexpr std::size_t kMessageBytes = 1100U
-                                             << 10;  // larger ones are refused unread: 256 fit the memory
+                                             << 10;  // larger ones are refused unread: so many fit the memory
 inline constexpr milliseconds kSubmitRest{
     200};  // before what had no room in the engine or on the disk is tried again
 inline constexpr std::size_t kParkReasonBytes = 1024;

@@ -23,7 +23,9 @@ Router make_router(Api& api) {
 
 bool body_is_optional(std::string_view target) {
   const auto path = target.substr(0, target.find('?'));
-  if (!path.starts_with("/v1/") || std::count(path.begin(), path.end(), '/') != 4) return false;
+  if (!path.starts_with("/v1/")) return false;
+  const auto steps = std::count(path.begin(), path.end(), '/');
+  if (steps != 4) return steps == 6 && path.ends_with("/heartbeat");
   return path.ends_with("/cancel") || path.ends_with("/retry") || path.ends_with("/drain") ||
          path.ends_with("/resume") || path.ends_with("/pause") || path.ends_with("/trigger") ||
          path.ends_with("/stop");

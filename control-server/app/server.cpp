@@ -193,11 +193,12 @@ void Server::start_broker() {
   broker_->start(std::move(events));
   // Queues of commands that are already stored; later ones come as effects.
   tell_engine(EnsureQueues{});
-  broker_->consume(SubmitIntake::kQueue, limits::kSubmitPrefetch);
+  broker_->consume(Intake::kSubmitQueue, limits::kSubmitPrefetch);
+  broker_->consume(Intake::kResultQueue, limits::kResultPrefetch);
 }
 
 void Server::make_intake() {
-  SubmitIntake::Ports ports;
+  Intake::Ports ports;
   ports.submit = [this](Input&& input) { return host_->submit(std::move(input)); };
   ports.acknowledge = [this](std::uint64_t generation, std::uint64_t tag) {
     broker_->settle(generation, tag, Settle::ack);
@@ -205,11 +206,11 @@ void Server::make_intake() {
   ports.publish = [this](PublishTicket ticket, AmqpMessage message) {
     broker_->publish(ticket, std::move(message));
   };
-  intake_ = std::make_unique<SubmitIntake>(loop_, std::move(ports));
+  intake_ = std::make_unique<Intake>(loop_, std::move(ports));
 }
 
 void Server::settled(const SettledPublish& result) {
-  if (SubmitIntake::owns_ticket(result.ticket)) {
+  if (Intake::owns_ticket(result.ticket)) {
     intake_->settled(result);
   } else {
     tell_engine(DeadLetterSettled{result.ticket, result.outcome});
@@ -249,7 +250,7 @@ void Server::perform(Effect& effect) {
 }
 
 void Server::deliver(const Answer& answer) {
-  if (SubmitIntake::owns_reply(answer.reply)) {
+  if (Intake::owns_reply(answer.reply)) {
     intake_->answered(answer);
   } else {
     desk_->deliver(answer);

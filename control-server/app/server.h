@@ -22,7 +22,7 @@
 #include "control-server/app/data_folder.h"
 #include "control-server/app/disk_guard.h"
 #include "control-server/core/engine_host.h"
-#include "control-server/ingest/submit_intake.h"
+#include "control-server/ingest/intake.h"
 #include "control-server/link/link_server.h"
 
 namespace duly {
@@ -93,7 +93,7 @@ class Server {
   std::unique_ptr<LinkServer> links_;
   std::unique_ptr<AsioListener> listener_;
   std::unique_ptr<RabbitBroker> broker_;
-  std::unique_ptr<SubmitIntake> intake_;
+  std::unique_ptr<Intake> intake_;
   Doorkeeper doorkeeper_;
   std::unique_ptr<StatsHistory> history_;
   std::unique_ptr<EventHub> events_;  // outlives the connections of http_

@@ -52,7 +52,8 @@ void Engine::load(Moment now) {
   load_queues();
   for (const StateRow& row : store_.running()) {
     const auto body = store_.body(row.id);
-    note_running(row, body ? body->timeout_ms : 0);
+    const auto party = store_.party(row.executor);
+    note_running(row, body ? body->timeout_ms : 0, party && party->second.value == 0);
   }
   for (auto& [number, executor] : executors_) {
     const auto party = store_.party(number);
@@ -244,20 +245,6 @@ void Engine::expire_strangers() {
     if (agent.name.empty() && awake() - agent.opened > limits::kHelloTime) silent.push_back(session);
   }
   for (const SessionId session : silent) drop_session(session, "no hello in time");
-}
-
-void Engine::expire_executors() {
-  std::vector<CommandId> lost;
-  for (auto& [party, executor] : executors_) {
-    if (executor.session.value != 0 || !executor.lost_at || *executor.lost_at > awake()) continue;
-    lost.insert(lost.end(), executor.running.begin(), executor.running.end());
-  }
-  for (const CommandId id : lost) lose_attempt(id, "its executor is gone");
-  while (!running_deadlines_.empty() && running_deadlines_.begin()->first <= awake()) {
-    lose_attempt(running_deadlines_.begin()->second, "no report long after its time-out");
-  }
-  std::erase_if(executors_,
-                [](const auto& e) { return e.second.session.value == 0 && e.second.running.empty(); });
 }
 
 void Engine::expire_commands() {

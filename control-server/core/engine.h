@@ -23,6 +23,7 @@
 #include "common/wire/json.h"
 #include "control-server/core/effects.h"
 #include "control-server/core/inputs.h"
+#include "control-server/core/permit.h"
 #include "control-server/core/queue_gate.h"
 #include "control-server/core/ready_window.h"
 #include "control-server/core/remover.h"
@@ -105,12 +106,13 @@ class Engine {
     PartyNumber executor = 0;
     QueueNumber queue = 0;
     MonoTime deadline;  // on the clock awake(); beyond it the attempt is lost, whatever its executor says
+    std::int64_t timeout_ms = 0;
+    bool foreign = false;  // no session tells that its executor lives: only heartbeats do
   };
   struct Executor {
     std::string name;
     SessionId session{0};             // 0 = away, or foreign
-    std::optional<MonoTime> lost_at;  // on the clock awake(); while away; a foreign executor has only the
-                                      // time-outs of its attempts
+    std::optional<MonoTime> lost_at;  // on the clock awake(); while away; never of a foreign one
     std::set<CommandId> running;
   };
   struct QueueInfo {
@@ -160,7 +162,9 @@ class Engine {
   void on(ChangeSchedule& input);
   void on(BackfillSchedule& input);
   void on(HttpBegin& input);
+  void on(HttpHeartbeat& input);
   void on(HttpFinish& input);
+  void on(ResultMessage& input);
   void on(SessionOpened& input);
   void on(SessionClosed& input);
   void on(SessionSaid& input);
@@ -194,23 +198,8 @@ class Engine {
   QueueNumber ensure_queue(const std::string& name);
 
   // ---- steps of a life
-  enum class Refusal : std::uint8_t {
-    none,
-    unknown,
-    already_permitted,
-    stale,
-    finished,
-    expired,
-    not_due,
-    queue_limit,
-    rate_limit
-  };
-  struct Permit {
-    Refusal refusal = Refusal::none;
-    std::int64_t timeout_ms = 0;
-  };
-  Permit permit(CommandId id, int attempt, std::optional<Token> token, PartyNumber executor,
-                std::uint64_t nonce, SessionId session);
+  Permit permit(const PermitRequest& request);
+  void count_start(const StateRow& row, bool just_now);
   bool mark(const MarkItem& item, const Agent& agent);
   // False when the report is stale.
   bool finish(const FinishItem& item, PartyNumber executor);
@@ -226,6 +215,11 @@ class Engine {
   void forget_running(CommandId id);
   void release_key(std::int64_t key_hash);
   void end_waits(CommandId id);
+
+  // ---- executors that are no agents of ours (engine_foreign.cpp)
+  [[nodiscard]] PartyNumber foreign_runner(CommandId id, int attempt, const std::string& name) const;
+  bool was_cancelled(const HttpHeartbeat& input);
+  bool record(const ResultMessage& input, const StateRow& row);
 
   // ---- workflows and dependencies (engine_workflows.cpp)
   std::optional<Problem> refuse_parents(const CommandSpec& spec, std::size_t index);
@@ -296,8 +290,8 @@ class Engine {
   void rebalance();
   [[nodiscard]] std::vector<ShardMap::Candidate> candidates() const;
   void executor_away(PartyNumber party, Duration grace);
-  [[nodiscard]] MonoTime attempt_deadline(std::int64_t timeout_ms) const;
-  void note_running(const StateRow& row, std::int64_t timeout_ms);
+  [[nodiscard]] MonoTime attempt_deadline(const Running& running) const;
+  void note_running(const StateRow& row, std::int64_t timeout_ms, bool foreign);
   void expire_strangers();
   void executor_back(Agent& agent, const std::vector<AttemptRef>& attempts);
   void reclaim(Agent& agent, const Hello& hello);

@@ -295,6 +295,24 @@ void Engine::executor_away(PartyNumber party, Duration grace) {
   at->second.lost_at = awake() + grace;
 }
 
+void Engine::expire_executors() {
+  std::vector<CommandId> lost;
+  for (auto& [party, executor] : executors_) {
+    if (executor.session.value != 0 || !executor.lost_at || *executor.lost_at > awake()) continue;
+    lost.insert(lost.end(), executor.running.begin(), executor.running.end());
+  }
+  for (const CommandId id : lost) lose_attempt(id, "its executor is gone");
+  while (!running_deadlines_.empty() && running_deadlines_.begin()->first <= awake()) {
+    const CommandId id = running_deadlines_.begin()->second;
+    const auto running = running_.find(id);
+    const bool foreign = running != running_.end() && running->second.foreign;
+    lose_attempt(id,
+                 foreign ? "no sign of its executor for timeout_ms" : "no report long after its time-out");
+  }
+  std::erase_if(executors_,
+                [](const auto& e) { return e.second.session.value == 0 && e.second.running.empty(); });
+}
+
 void Engine::executor_back(Agent& agent, const std::vector<AttemptRef>& attempts) {
   for (auto& [party, executor] : executors_) {
     // The name is live again in another process: that one is gone.

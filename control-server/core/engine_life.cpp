@@ -62,8 +62,8 @@ void Engine::said(Agent& agent, Marks& marks) {
 // ---- permits
 // ---------------------------------------------------------------------------------------------------
 
-Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> token, PartyNumber executor,
-                              std::uint64_t nonce, SessionId session) {
+Permit Engine::permit(const PermitRequest& request) {
+  const auto [id, attempt, token, executor, nonce, session, ran] = request;
   auto row = store_.find(id);
   if (!row)
     return note_missing(id, "its message came, attempt " + std::to_string(attempt)), Permit{Refusal::unknown};
@@ -90,7 +90,7 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
   // A message of a holding that is gone: another command of the key may have had its turn since.
   const bool out_of_turn = row->key_hash != 0 && row->state == State::scheduled && handed == handed_.end();
   if (out_of_turn && !DULY_PLANTED("permit.turn")) return {Refusal::stale};
-  if (const Refusal limit = limit_refuses(*row); limit != Refusal::none) {
+  if (const Refusal limit = ran ? Refusal::none : limit_refuses(*row); limit != Refusal::none) {
     hold_back(*row);
     return {limit};
   }
@@ -105,70 +105,52 @@ Engine::Permit Engine::permit(CommandId id, int attempt, std::optional<Token> to
   row->executor = executor;
   row->nonce = nonce;
   store_.move(*row, Move::permit);
-  note_running(*row, *timeout_ms);
-  charge_start(*row);
-  QueueInfo& info = queues_[row->queue];
-  info.suspect_after = limits::kQueuedSuspect;  // the queue moves
-  ++stats_.permitted;
-  ++seconds_.back().started;
-  const std::int64_t late_us =
-      std::max<std::int64_t>(now_.wall.time_since_epoch().count() - row->due_ms * 1000, 0);
-  stats_.lateness.add(late_us);
-  seconds_.back().lateness.add(late_us);
+  note_running(*row, *timeout_ms, session.value == 0);
+  count_start(*row, !ran);
   return {Refusal::none, *timeout_ms};
 }
 
-MonoTime Engine::attempt_deadline(std::int64_t timeout_ms) const {
-  return awake() + milliseconds{timeout_ms} + std::max<Duration>(config_.lease_ttl * 2, seconds{10});
+// How late it is says something of us only when it starts `just_now`.
+void Engine::count_start(const StateRow& row, bool just_now) {
+  charge_start(row);
+  queues_[row.queue].suspect_after = limits::kQueuedSuspect;  // the queue moves
+  ++stats_.permitted;
+  ++seconds_.back().started;
+  if (!just_now) return;
+  const std::int64_t late_us =
+      std::max<std::int64_t>(now_.wall.time_since_epoch().count() - row.due_ms * 1000, 0);
+  stats_.lateness.add(late_us);
+  seconds_.back().lateness.add(late_us);
 }
 
-void Engine::note_running(const StateRow& row, std::int64_t timeout_ms) {
-  const MonoTime deadline = attempt_deadline(timeout_ms);
-  running_[row.id] = Running{row.attempt, row.executor, row.queue, deadline};
-  running_deadlines_.emplace(deadline, row.id);
+// Agents end an attempt at its time-out and say so: they are waited for.  Of a foreign executor nothing is
+// known but its last sign, so its time is over exactly then.
+MonoTime Engine::attempt_deadline(const Running& running) const {
+  const Duration grace =
+      running.foreign ? Duration{0} : std::max<Duration>(config_.lease_ttl * 2, seconds{10});
+  return awake() + milliseconds{running.timeout_ms} + grace;
+}
+
+void Engine::note_running(const StateRow& row, std::int64_t timeout_ms, bool foreign) {
+  Running running{row.attempt, row.executor, row.queue, MonoTime{}, timeout_ms, foreign};
+  running.deadline = attempt_deadline(running);
+  running_deadlines_.emplace(running.deadline, row.id);
+  running_[row.id] = running;
   executors_[row.executor].running.insert(row.id);
 }
-
-namespace {
-
-std::string_view name_of_refusal(int refusal) {
-  static constexpr std::string_view kNames[] = {"",        "unknown_command", "already_permitted",
-                                                "stale",   "finished",        "expired",
-                                                "not_due", "queue_limit",     "rate_limit"};
-  return kNames[refusal];
-}
-
-}  // namespace
 
 void Engine::said(Agent& agent, Begin& begin) {
   Begun begun;
   begun.items.reserve(begin.items.size());
   for (const BeginItem& item : begin.items) {
     const Permit permitted =
-        permit(item.id, item.attempt, item.token, agent.party, item.nonce, agent.session);
+        permit({item.id, item.attempt, item.token, agent.party, item.nonce, agent.session});
     const bool go = permitted.refusal == Refusal::none;
     if (!go) ++stats_.permits_refused;
     begun.items.push_back({item.id, item.attempt, item.nonce, go ? Verdict::go : Verdict::drop,
-                           std::string(name_of_refusal(static_cast<int>(permitted.refusal))),
-                           permitted.timeout_ms});
+                           std::string(name_of(permitted.refusal)), permitted.timeout_ms});
   }
   send(agent.session, std::move(begun));
-}
-
-void Engine::on(HttpBegin& input) {
-  const PartyNumber party = store_.party_number(input.executor, Incarnation{0});
-  const Permit permitted = permit(input.id, input.attempt, std::nullopt, party, 0, SessionId{0});
-  if (permitted.refusal == Refusal::none) {
-    executors_[party].name = input.executor;
-    return answer(input.reply,
-                  JsonBody{200, "{\"timeout_ms\":" + std::to_string(permitted.timeout_ms) + "}"});
-  }
-  ++stats_.permits_refused;
-  const std::string reason(name_of_refusal(static_cast<int>(permitted.refusal)));
-  if (permitted.refusal == Refusal::unknown) {
-    return answer(input.reply, Problem{404, "Not found", "there is no such command", "", 0});
-  }
-  answer(input.reply, Problem{409, "Do not run", reason, "", 0});
 }
 
 // ---- results
@@ -182,13 +164,6 @@ void Engine::said(Agent& agent, Finish& finished) {
     done.items.push_back({item.id, item.attempt});
   }
   send(agent.session, std::move(done));
-}
-
-void Engine::on(HttpFinish& input) {
-  const PartyNumber party = store_.party_number(input.executor, Incarnation{0});
-  if (finish(input.item, party)) return answer(input.reply, JsonBody{200, "{}"});
-  ++stats_.stale_results;
-  answer(input.reply, Problem{409, "Stale", "this executor does not run that attempt", "", 0});
 }
 
 bool Engine::finish(const FinishItem& item, PartyNumber executor) {

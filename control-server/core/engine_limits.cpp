@@ -27,7 +27,7 @@ QueueGate::Stop Engine::permit_stop(QueueNumber queue, const QueueInfo& info) co
   return info.gate.stop(store_.count(queue, State::running), 0, now_.mono);
 }
 
-Engine::Refusal Engine::limit_refuses(const StateRow& row) {
+Refusal Engine::limit_refuses(const StateRow& row) {
   const QueueInfo& info = queues_[row.queue];
   if (!info.gate.limited()) return Refusal::none;
   switch (permit_stop(row.queue, info)) {

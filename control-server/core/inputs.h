@@ -188,10 +188,17 @@ struct HttpBegin {
   int attempt = 0;
   std::string executor;
 };
+// It runs still.  An executor that is not named (empty) is whoever began that attempt.
+struct HttpHeartbeat {
+  ReplyTo reply = 0;
+  CommandId id;
+  int attempt = 0;
+  std::string executor;
+};
 struct HttpFinish {
   ReplyTo reply = 0;
   FinishItem item;
-  std::string executor;
+  std::string executor;  // as in HttpHeartbeat
 };
 
 // ---- from the link
@@ -216,6 +223,14 @@ struct SessionSaid {
 struct BrokerState {
   bool up = false;
 };
+// A report from the queue duly.results; perhaps of an executor that never asked whether it may begin.
+// Answered with Done when it is recorded, or matters no longer.
+struct ResultMessage {
+  ReplyTo reply = 0;
+  FinishItem item;             // attempt 0 = it says none
+  std::optional<Token> token;  // of the execution message, if it says
+  std::string executor;        // as in HttpHeartbeat
+};
 struct QueueInspected {
   QueueDepth depth;
 };
@@ -234,11 +249,11 @@ struct Drain {};
 // At start: have every queue that is known declared.
 struct EnsureQueues {};
 
-using Input =
-    std::variant<Submit, SubmitWorkflow, ChangeWorkflow, CancelCommand, RedriveCommand, RescheduleCommand,
-                 AwaitEnd, ForgetWait, PutQueue, StartOperation, StopOperation, PinShard, UnassignShard,
-                 DrainAgent, AskClock, RecordAct, CrashAgent, Query, PutSchedule, ChangeSchedule,
-                 BackfillSchedule, HttpBegin, HttpFinish, SessionOpened, SessionClosed, SessionSaid,
-                 BrokerState, QueueInspected, DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
+using Input = std::variant<Submit, SubmitWorkflow, ChangeWorkflow, CancelCommand, RedriveCommand,
+                           RescheduleCommand, AwaitEnd, ForgetWait, PutQueue, StartOperation, StopOperation,
+                           PinShard, UnassignShard, DrainAgent, AskClock, RecordAct, CrashAgent, Query,
+                           PutSchedule, ChangeSchedule, BackfillSchedule, HttpBegin, HttpHeartbeat,
+                           HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState, ResultMessage,
+                           QueueInspected, DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
 
 }  // namespace duly

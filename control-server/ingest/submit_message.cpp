@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +11,7 @@
 #include "common/model/limits.h"
 #include "common/wire/json.h"
 #include "control-server/api/command_json.h"
+#include "control-server/ingest/header_value.h"
 
 namespace duly {
 namespace {
@@ -36,17 +36,6 @@ constexpr std::array kSources = {
     Source{"the headers duly-deliver-exchange and duly-deliver-routing-key", "deliver"},
     Source{"the body", "payload"},
 };
-
-// A whole number, or text that is one: some clients (STOMP, the management API) have nothing but text.
-std::optional<std::int64_t> whole(const HeaderValue& value) {
-  if (const auto* number = std::get_if<std::int64_t>(&value)) return *number;
-  const auto* text = std::get_if<std::string>(&value);
-  if (text == nullptr) return std::nullopt;
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  if (error != std::errc{} || end != text->data() + text->size()) return std::nullopt;
-  return number;
-}
 
 bool is_utf8(const std::string& text) {
   const auto again = parse_json(dump_json(Json(text)), 1);

@@ -124,6 +124,7 @@ void World::answered(const Answer& answer) {
       throw Violation{"I12: " + std::to_string(stats_.window_commands) + " commands in memory"};
     return;
   }
+  if (foreign_answered(answer)) return;
   const auto at = pending_.find(answer.reply);
   if (at == pending_.end()) throw Violation{"I13: an answer to a request that was answered before"};
   Pending request = std::move(at->second);

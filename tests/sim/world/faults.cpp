@@ -168,6 +168,8 @@ void World::schedule_other_faults() {
   fault("workflow", plan_.rates.workflow, [this] { draw_workflow(); });
   fault("workflow_act", plan_.rates.workflow_act, [this] { act_on_some_workflow(); });
   fault("message", plan_.rates.message, [this] { publish_messages(); });
+  fault("foreign", plan_.rates.foreign, [this] { submit_foreign(); });
+  fault("foreign_kill", plan_.rates.foreign_kill, [this] { kill_foreigner(); });
   fault("queue_limit", plan_.rates.queue_limit, [this] { limit_some_queue(); });
 }
 

@@ -42,6 +42,8 @@ constexpr RateFault kRates[] = {
     {"workflow", &Rates::workflow},
     {"workflow_act", &Rates::workflow_act},
     {"message", &Rates::message},
+    {"foreign", &Rates::foreign},
+    {"foreign_kill", &Rates::foreign_kill},
 };
 
 struct RabbitFault {
@@ -154,6 +156,10 @@ void draw_operator(std::uint64_t seed, WorldPlan& plan) {
   plan.rates.workflow = maybe(rng, 0.4, seconds{1}, seconds{6});
   plan.rates.workflow_act = maybe(rng, 0.4, seconds{1}, seconds{6});
   plan.rates.message = maybe(rng, 0.4, milliseconds{300}, seconds{3});
+  if (!plan.calm && rng.chance(0.4)) {
+    plan.rates.foreign = rng.between(milliseconds{400}, seconds{3});
+    plan.rates.foreign_kill = maybe(rng, 0.6, seconds{2}, seconds{10});
+  }
   if (rng.chance(0.4)) plan.bundle = static_cast<int>(rng.between(2, rng.chance(0.5) ? 4 : 40));
 }
 

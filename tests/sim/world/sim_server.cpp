@@ -6,7 +6,7 @@ namespace duly::sim {
 namespace {
 
 constexpr std::int64_t kReserveBytes = 8192;
-constexpr int kSubmitPrefetch = 8;  // few, so that the queue is not always empty
+constexpr int kPrefetch = 8;  // few, so that the queue is not always empty
 
 }  // namespace
 
@@ -86,11 +86,12 @@ void SimServer::start_broker() {
   events.deliveries = [this](std::vector<Delivery> all) { intake_->delivered(std::move(all)); };
   events.inspected = [this](const QueueDepth& depth) { submit(QueueInspected{depth}); };
   broker_->start(std::move(events));
-  if (config_.by_message) broker_->consume(SubmitIntake::kQueue, kSubmitPrefetch);
+  if (config_.by_message) broker_->consume(Intake::kSubmitQueue, kPrefetch);
+  if (config_.results) broker_->consume(Intake::kResultQueue, kPrefetch);
 }
 
 void SimServer::make_intake() {
-  SubmitIntake::Ports ports;
+  Intake::Ports ports;
   ports.submit = [this](Input&& input) { return host_->submit(std::move(input)); };
   ports.acknowledge = [this](std::uint64_t generation, std::uint64_t tag) {
     broker_->settle(generation, tag, Settle::ack);
@@ -98,16 +99,16 @@ void SimServer::make_intake() {
   ports.publish = [this](PublishTicket ticket, AmqpMessage message) {
     broker_->publish(ticket, std::move(message));
   };
-  intake_ = std::make_unique<SubmitIntake>(*node_loop_, std::move(ports));
+  intake_ = std::make_unique<Intake>(*node_loop_, std::move(ports));
 }
 
 void SimServer::settled(const SettledPublish& result) {
-  if (SubmitIntake::owns_ticket(result.ticket)) return intake_->settled(result);
+  if (Intake::owns_ticket(result.ticket)) return intake_->settled(result);
   submit(DeadLetterSettled{result.ticket, result.outcome});
 }
 
 void SimServer::answered(const Answer& answer) {
-  SubmitIntake::owns_reply(answer.reply) ? intake_->answered(answer) : hooks_.answered(answer);
+  Intake::owns_reply(answer.reply) ? intake_->answered(answer) : hooks_.answered(answer);
 }
 
 void SimServer::crash(Death how) {

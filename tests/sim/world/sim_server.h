@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "control-server/core/engine_host.h"
-#include "control-server/ingest/submit_intake.h"
+#include "control-server/ingest/intake.h"
 #include "control-server/link/link_server.h"
 #include "tests/sim/base/crash_vfs.h"
 #include "tests/sim/base/sim_broker.h"
@@ -29,6 +29,7 @@ class SimServer {
     std::size_t lane_window = 1024;
     Retention retention;
     bool by_message = false;  // takes commands from duly.submit
+    bool results = false;     // takes results from duly.results
   };
   struct Hooks {
     std::function<void(const Answer&)> answered;
@@ -80,7 +81,7 @@ class SimServer {
   std::unique_ptr<LinkServer> links_;
   std::unique_ptr<SimBroker> sim_broker_;
   std::unique_ptr<NodeBroker> broker_;
-  std::unique_ptr<SubmitIntake> intake_;
+  std::unique_ptr<Intake> intake_;
   std::shared_ptr<bool> alive_;
   bool broker_up_ = false, fatal_ = false;
   Duration slow_disk_{};

@@ -123,6 +123,7 @@ void World::watch_broker() {
   watch.stored = [this](const AmqpMessage& message) { watch_stored(message); };
   // Design decision 5: acknowledged to the broker only when the permit, or its refusal, is durable.
   watch.settled = [this](const AmqpMessage& message) {
+    watch_report_settled(message);
     for (const auto& [id, attempt, token] : keys_of(message)) {
       if (!wire_.answered.contains({id, attempt}))
         throw Violation{"I9: " + format_command_id(id) + " was acknowledged to the broker before its permit"};

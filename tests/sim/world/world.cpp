@@ -25,8 +25,13 @@ World::World(std::uint64_t seed, WorldPlan plan)
       net_(loop_, rng_.next()),
       disk_(rng_.next()) {
   for (const std::string& name : plan_.faults()) counts_.seeds[name] = 1;
-  SimServer::Config config{plan_.shards,      plan_.ttl,       plan_.max_queued,
-                           plan_.lane_window, plan_.retention, plan_.rates.message.count() > 0};
+  SimServer::Config config{plan_.shards,
+                           plan_.ttl,
+                           plan_.max_queued,
+                           plan_.lane_window,
+                           plan_.retention,
+                           plan_.rates.message.count() > 0,
+                           plan_.rates.foreign.count() > 0};
   server_ = std::make_unique<SimServer>(loop_, net_, rabbit_, disk_, config, server_hooks());
   for (std::size_t i = 0; i < static_cast<std::size_t>(plan_.agents); ++i) {
     SimAgent::Config agent{"agent-" + std::to_string(i), plan_.concurrency, plan_.queues};
@@ -79,11 +84,13 @@ std::uint64_t World::run() {
   net_.set_faults(plan_.net);
   rabbit_.set_faults(plan_.rabbit);
   server_->start();
-  if (plan_.bundle > 1) bundle_queues();
+  // A bundle is for agents alone.
+  if (plan_.bundle > 1 && plan_.rates.foreign.count() == 0) bundle_queues();
   if (plan_.rates.queue_limit.count() > 0) limit_some_queue();
   for (std::size_t i = 0; i < agents_.size(); ++i)
     start_agent_later(i, rng_.between(Duration{1}, milliseconds{500}));
   if (plan_.rates.message.count() > 0) start_publisher();
+  if (plan_.rates.foreign.count() > 0) start_foreigner();
   to_submit_ = plan_.commands;
   every(plan_.hurt / (plan_.commands / 4 + 1), [this] { submit_some(); });
   every(kSampleEvery, [this] { sample_store(); });
@@ -205,6 +212,7 @@ void World::server_dies(SimServer::Death how) {
     if (!request.commands.empty()) unknown_.push_back({std::move(request.commands), true});
   }
   pending_.clear();
+  foreign_unanswered();
   for (auto& [queue, facts] : limits_) facts.asked = false;
   start_server_later(healing_ ? Duration{1} : rng_.between(milliseconds{10}, seconds{3}));
 }

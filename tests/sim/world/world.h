@@ -88,6 +88,42 @@ class World {
   [[nodiscard]] bool given_up_by_broker(const std::string& message_id) const;
   void judge_messages(const std::map<CommandId, StateRow>& rows);
 
+  // ---- an executor that is no agent (foreign.cpp)
+  // --------------------------------------------------------------------------------------------
+  struct ForeignRun {
+    AttemptRef ref;
+    Token token;
+    int fails = 0, ms = 0;
+    std::uint64_t generation = 0, tag = 0;  // of its delivery
+  };
+  struct Foreigner {
+    std::unique_ptr<SimBroker> broker;  // null = it is dead
+    std::uint64_t life = 0;
+    std::map<ReplyTo, std::function<void(int)>> asked;  // over HTTP, by this life or another
+    std::map<AttemptRef, MonoTime> running;             // with a permit, and its last sign
+    std::map<PublishTicket, std::pair<ForeignRun, AmqpMessage>> sending;  // results not settled yet
+    std::set<AttemptRef> unasked;                                         // that ran without a permit
+    std::set<AttemptRef> acknowledged;  // by the server to the broker, and not judged yet
+  };
+  void submit_foreign();
+  void start_foreigner();
+  void kill_foreigner();
+  void foreign_later(Duration after, std::function<void()> task);
+  void ask_foreign(const std::function<Input(ReplyTo)>& make, std::function<void(int)> done);
+  bool foreign_answered(const Answer& answer);
+  void foreign_unanswered();
+  void take_foreign(const Delivery& delivery);
+  void begin_foreign(const ForeignRun& run);
+  void beat_foreign(const ForeignRun& run);
+  void judge_loss(AttemptRef ref, MonoTime last_sign);
+  void end_foreign(const ForeignRun& run);
+  void finish_foreign(const ForeignRun& run, bool ok);
+  void publish_report(const ForeignRun& run, const AmqpMessage& message);
+  void report_settled(const SettledPublish& result);
+  void watch_report_settled(const AmqpMessage& message);
+  void watch_reports();
+  [[nodiscard]] std::size_t reports_on_their_way() const;
+
   // ---- oracles
   // -----------------------------------------------------------------------------------------------
   void watch_said(const SessionSaid& said);
@@ -188,6 +224,7 @@ class World {
   std::map<PublishTicket, std::string> sending_;   // not settled yet
   std::map<std::int64_t, std::string> by_serial_;  // that stands in the payload
   PublishTicket last_message_ = 0;
+  Foreigner foreign_;
 
   WireFacts wire_;
   std::map<std::string, LimitFacts> limits_;                      // by queue

@@ -210,6 +210,18 @@ TEST_CASE("a foreign executor begins and finishes an attempt") {
   CHECK(item.outcome == AttemptOutcome::failed);
   CHECK(*item.result == R"({ "a":1})");
   CHECK(!item.retryable);
+  CHECK(w.last<HttpFinish>().executor.empty());  // whoever began it
+  w.ask("POST", kOne + "/attempts/2/heartbeat", R"({"executor":"py-1"})");
+  CHECK(w.last<HttpHeartbeat>().attempt == 2);
+  CHECK(w.last<HttpHeartbeat>().executor == "py-1");
+  w.engine_says(w.last<HttpHeartbeat>().reply, JsonBody{200, R"({"state":"running"})"});
+  CHECK(w.json()["state"] == "running");
+  CHECK(body_is_optional("/v1/commands/x/attempts/2/heartbeat"));
+  CHECK_FALSE(body_is_optional("/v1/commands/x/attempts/2/finish"));
+  w.ask("POST", kOne + "/attempts/2/heartbeat");
+  CHECK(w.last<HttpHeartbeat>().executor.empty());
+  w.ask("POST", kOne + "/attempts/2/heartbeat", R"({"progress":1})");
+  CHECK(w.json()["errors"][0]["pointer"] == "/progress");
   w.ask("POST", kOne + "/attempts/0/finish", R"({"outcome":"failed"})");
   CHECK(w.status() == 400);
   w.ask("POST", kOne + "/attempts/1/finish", R"({"outcome":"lost"})");

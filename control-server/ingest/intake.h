@@ -1,13 +1,14 @@
-// Takes commands from the queue duly.submit: of every message either the command is stored, or a dead letter
-// that says why not is with the broker, before it is acknowledged.
+// Takes commands from the queue duly.submit and results from duly.results: of every message either what it
+// says is stored, or a dead letter that says why not is with the broker, before it is acknowledged.
 //
-// Operation.  A delivery is read (submit_message.h) and handed to the engine as the Submit that HTTP would
-// make of it; the engine's answer, which comes after the commit, acknowledges it.  What cannot be understood,
-// or is refused for good, is published to duly.dead with the reason, and acknowledged when that is confirmed.
-// What the engine has no room for (its mailbox is full, the disk is low) waits here and is tried again: the
-// prefetch then holds the rest in the broker.  Nothing is put back into the queue.
+// Operation.  A delivery is read (submit_message.h, result_message.h) and handed to the engine as what HTTP
+// would make of it; the engine's answer, which comes after the commit, acknowledges it.  What cannot be
+// understood, or is refused for good, is published to duly.dead with the reason, and acknowledged when that
+// is confirmed.  What the engine has no room for (its mailbox is full, the disk is low) waits here and is
+// tried again: the prefetch then holds the rest in the broker.  Nothing is put back into its queue.
 // Concurrency.  The thread of `loop`.
-// Limits.  Holds what the broker lets one consumer have unsettled: limits::kSubmitPrefetch messages.
+// Limits.  Holds what the broker lets a consumer of each queue have unsettled: limits::kSubmitPrefetch and
+// limits::kResultPrefetch messages.
 #pragma once
 
 #include <cstdint>
@@ -23,17 +24,18 @@
 
 namespace duly {
 
-class SubmitIntake {
+class Intake {
  public:
-  // As Broker::consume() names it.
-  static inline const std::string kQueue = "/" + topology::kSubmitQueue;
+  // As Broker::consume() names them.
+  static inline const std::string kSubmitQueue = "/" + topology::kSubmitQueue;
+  static inline const std::string kResultQueue = "/" + topology::kResultsQueue;
 
   struct Ports {
     std::function<bool(Input&&)> submit;  // false = the mailbox is full, and nothing was taken
     std::function<void(std::uint64_t generation, std::uint64_t tag)> acknowledge;
     std::function<void(PublishTicket, AmqpMessage)> publish;
   };
-  SubmitIntake(Loop& loop, Ports ports);
+  Intake(Loop& loop, Ports ports);
 
   // Replies and tickets of the intake are apart from those of others.
   static bool owns_reply(ReplyTo reply) { return reply >= kFirst; }
@@ -50,7 +52,7 @@ class SubmitIntake {
 
   struct Taken {
     Delivery delivery;
-    NewCommand command;
+    Input request;
   };
   struct Letter {
     std::uint64_t generation = 0, tag = 0;

@@ -1,4 +1,4 @@
-#include "control-server/ingest/submit_intake.h"
+#include "control-server/ingest/intake.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -12,7 +12,7 @@ namespace duly {
 namespace {
 
 Delivery a_delivery(std::uint64_t tag, std::string type = "work") {
-  Delivery delivery{1, tag, false, SubmitIntake::kQueue, AmqpMessage{}};
+  Delivery delivery{1, tag, false, Intake::kSubmitQueue, AmqpMessage{}};
   delivery.message.exchange = topology::kSubmitExchange;
   delivery.message.routing_key = "orders";
   delivery.message.message_id = "m" + std::to_string(tag);
@@ -21,22 +21,32 @@ Delivery a_delivery(std::uint64_t tag, std::string type = "work") {
   return delivery;
 }
 
+Delivery a_result(std::uint64_t tag, std::string body = R"({"outcome":"succeeded"})") {
+  Delivery delivery{1, tag, false, Intake::kResultQueue, AmqpMessage{}};
+  delivery.message.routing_key = topology::kResultsQueue;
+  delivery.message.correlation_id = format_command_id(CommandId{7}) + ".2";
+  delivery.message.body = make_bytes(std::move(body));
+  return delivery;
+}
+
 struct World {
   testing::ManualLoop loop;
   bool mailbox_full = false;
   std::vector<Submit> submits;
+  std::vector<ResultMessage> results;
   std::vector<std::uint64_t> acknowledged;
   std::vector<std::pair<PublishTicket, AmqpMessage>> published;
-  SubmitIntake intake{loop,
-                      {[this](Input&& input) {
-                         if (!mailbox_full) submits.push_back(std::get<Submit>(std::move(input)));
-                         return !mailbox_full;
-                       },
-                       [this](std::uint64_t, std::uint64_t tag) { acknowledged.push_back(tag); },
-                       [this](PublishTicket ticket, AmqpMessage message) {
-                         published.emplace_back(ticket, std::move(message));
-                       }}};
+  Intake intake{loop,
+                {[this](Input&& input) { return !mailbox_full && keep(std::move(input)); },
+                 [this](std::uint64_t, std::uint64_t tag) { acknowledged.push_back(tag); },
+                 [this](PublishTicket ticket, AmqpMessage message) {
+                   published.emplace_back(ticket, std::move(message));
+                 }}};
 
+  bool keep(Input input) {
+    if (auto* result = std::get_if<ResultMessage>(&input)) return results.push_back(std::move(*result)), true;
+    return submits.push_back(std::get<Submit>(std::move(input))), true;
+  }
   void stored(std::size_t index) {
     intake.answered({submits.at(index).reply, Submitted{{{CommandId{7}, false}}}});
   }
@@ -55,7 +65,7 @@ TEST_CASE("a message is acknowledged when its command is stored, not before") {
   world.intake.delivered({a_delivery(1), a_delivery(2)});
   REQUIRE(world.submits.size() == 2);
   CHECK(world.submits[0].commands.at(0).idempotency_key == "m1");
-  CHECK(SubmitIntake::owns_reply(world.submits[0].reply));
+  CHECK(Intake::owns_reply(world.submits[0].reply));
   CHECK(world.acknowledged.empty());
   world.stored(1);
   CHECK(world.acknowledged == Tags{2});
@@ -109,7 +119,7 @@ TEST_CASE("what cannot be understood is acknowledged when its dead letter is con
   CHECK(world.submits.empty());
   REQUIRE(world.published.size() == 1);
   const auto [ticket, letter] = world.published[0];
-  CHECK(SubmitIntake::owns_ticket(ticket));
+  CHECK(Intake::owns_ticket(ticket));
   CHECK(letter.exchange == topology::kDeadExchange);
   CHECK(letter.routing_key == "duly.submit.unparseable");
   CHECK(*letter.body == "[1]");
@@ -141,6 +151,43 @@ TEST_CASE("a lost connection makes everything void: it comes again") {
   CHECK(world.submits.size() == 1);
   world.intake.delivered({a_delivery(4)});
   CHECK(world.submits.size() == 2);
+}
+
+TEST_CASE("a result is acknowledged when the engine has answered: recorded, or a matter of the past") {
+  World world;
+  world.intake.delivered({a_result(1), a_delivery(2), a_result(3)});
+  REQUIRE(world.results.size() == 2);
+  CHECK(world.results[0].item.attempt == 2);
+  CHECK(Intake::owns_reply(world.results[0].reply));
+  CHECK(world.acknowledged.empty());
+  world.intake.answered({world.results[1].reply, Done{CommandId{7}}});
+  CHECK(world.acknowledged == Tags{3});
+  world.stored(0);
+  world.intake.answered({world.results[0].reply, Done{CommandId{7}}});
+  CHECK(world.acknowledged == Tags{3, 2, 1});
+  CHECK(world.published.empty());
+}
+
+TEST_CASE("a result waits for room on the disk, and is parked when it is refused for good") {
+  World world;
+  world.intake.delivered({a_result(1)});
+  world.intake.answered({world.results[0].reply, Problem{507, "No", "the disk is full", "", 0}});
+  world.after_rest();
+  REQUIRE(world.results.size() == 2);
+  CHECK(world.acknowledged.empty());
+  world.intake.answered({world.results[1].reply, Problem{404, "No", "there is no such command", "", 0}});
+  REQUIRE(world.published.size() == 1);
+  CHECK(std::get<std::string>(world.published[0].second.headers.at("duly-reason")) ==
+        "there is no such command");
+  world.intake.delivered({a_result(2, "{}")});
+  REQUIRE(world.published.size() == 2);
+  CHECK(world.published[1].second.exchange == topology::kDeadExchange);
+  CHECK(world.published[1].second.routing_key == "duly.results.unparseable");
+  CHECK(std::get<std::string>(world.published[1].second.headers.at("duly-reason")) ==
+        "the body, /outcome: is required");
+  CHECK(world.acknowledged.empty());
+  world.intake.settled({world.published[1].first, PublishOutcome::confirmed});
+  CHECK(world.acknowledged == Tags{2});
 }
 
 }  // namespace duly
