@@ -53,11 +53,16 @@ OptionTable table() {
        0, 2000},
       {"append-dir", OptionKind::text, "", "where builtin.append may write", "DIR"},
       {"allow-exec", OptionKind::repeated, "", "what builtin.exec may run (absolute path)", "PROGRAM"},
+      {"allow-http", OptionKind::repeated, "",
+       "where builtin.http may send requests: https://host/path and what lies below it", "PREFIX"},
+      {"allow-http-internal", OptionKind::toggle, "false",
+       "names in --allow-http may lead to this machine and to private networks"},
+      {"http-ca", OptionKind::text, "",
+       "who may have signed certificates, in place of whom the system trusts", "FILE"},
       {"agent-token-file", OptionKind::text, "",
        "what to say to the server to be let in: the first line of it", "FILE"},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
-      {"allow-http", OptionKind::repeated, "", "not in this version", "PREFIX"},
       {"metrics", OptionKind::text, "", "serve /metrics (Prometheus) and /healthz there", "HOST:PORT"},
       {"metrics-token-file", OptionKind::text, "",
        "what /metrics must be asked with, Authorization: Bearer TOKEN; one token a line", "FILE"},
@@ -124,6 +129,22 @@ AgentConfig configuration(const Options& options) {
   return config;
 }
 
+HttpHandlerConfig http_jobs(const Options& options) {
+  HttpHandlerConfig config;
+  auto allowed = AllowedUrls::parse(options.list("allow-http"));
+  if (!allowed) leave(2, options.source("allow-http") + ": " + allowed.error().what);
+  config.allowed = std::move(*allowed);
+  HttpClientConfig client;
+  client.ca_file = options.text("http-ca");
+  client.inner_networks = options.on("allow-http-internal");
+  client.body_bytes = limits::kHttpJobBodyBytes;
+  auto made = HttpClient::make(std::move(client));
+  if (!made) leave(1, options.source("http-ca") + ": " + made.error().what);
+  config.client = std::move(*made);
+  config.circuits = std::make_shared<CircuitBoard>();
+  return config;
+}
+
 RabbitConfig rabbit_configuration(const Options& options, const std::string& name) {
   RabbitConfig config;
   config.url = options.text("amqp");
@@ -163,13 +184,23 @@ std::unique_ptr<MetricsServer> serve_metrics(const Options& options, AsioLoop& l
   return std::move(*server);
 }
 
+// What heartbeats tell of the circuits: those that are not closed.
+std::vector<OpenCircuit> open_circuits(const CircuitBoard& board) {
+  std::vector<OpenCircuit> open;
+  for (const CircuitView& circuit : board.view()) {
+    if (circuit.state != CircuitState::closed && open.size() < limits::kCircuitsTold)
+      open.push_back({circuit.target, circuit.state == CircuitState::half_open});
+  }
+  return open;
+}
+
 // Ties the node to the pool and to the crash points.
 AgentPorts ports(WorkerPool& pool, std::unique_ptr<AgentNode>& node, CrashPoints& crash, bool armed) {
   AgentPorts p;
   p.run = [&pool, &node](Execution execution) {
     pool.run(std::move(execution), [&node](const AttemptRef& ref, HandlerResult result) {
-      node->handler_done(
-          ref, {result.succeeded, result.retryable, std::move(result.error), std::move(result.result)});
+      node->handler_done(ref, {result.succeeded, result.retryable, std::move(result.error),
+                               std::move(result.result), result.retry_after_ms, result.handed_back});
     });
   };
   p.stop = [&pool](const AttemptRef& ref, const std::string& reason) { pool.cancel(ref, reason); };
@@ -187,10 +218,8 @@ AgentPorts ports(WorkerPool& pool, std::unique_ptr<AgentNode>& node, CrashPoints
 int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
   const Options options = parse_options_or_exit(table(), argc, argv);
   configure_logging(options);
-  if (options.given("allow-http"))
-    leave(2, options.source("allow-http") + " is not supported by this version");
   const AgentConfig config = configuration(options);
-  const BuiltinConfig builtins{options.text("append-dir"), options.list("allow-exec")};
+  const BuiltinConfig builtins{options.text("append-dir"), options.list("allow-exec"), http_jobs(options)};
   if (const Status registered = register_builtins(handlers, builtins); !registered)
     leave(1, registered.error().what);
 
@@ -210,9 +239,12 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
       broker.drop_connections(pause);
     });
   });
+  AgentPorts links = ports(pool, node, crash, config.fault_injection);
+  links.circuits = [circuits = builtins.http.circuits] { return open_circuits(*circuits); };
   node = std::make_unique<AgentNode>(loop, asio_connector(loop, servers(options), kConnectLimit), broker,
-                                     ports(pool, node, crash, config.fault_injection), config);
-  const auto metrics = serve_metrics(options, loop, [&node] { return agent_metrics_text(node->stats()); });
+                                     std::move(links), config);
+  const auto metrics = serve_metrics(
+      options, loop, [&] { return agent_metrics_text(node->stats(), builtins.http.circuits->view()); });
   log(LogLevel::info, "agent", "starting", {{"name", config.name}, {"version", config.version}});
   loop.post([&node] { node->start(); });
   loop.run();

@@ -83,14 +83,24 @@ void add_execute(MetricsPage& page, const ExecuteCounters& e) {
   page.histogram("duly_handler_seconds", "Time in the handler.", e.run);
 }
 
+void add_circuits(MetricsPage& page, const std::vector<CircuitView>& circuits) {
+  Samples samples;
+  for (const CircuitView& circuit : circuits)
+    samples.push_back({{circuit.target}, static_cast<double>(circuit.state)});
+  page.gauges("duly_http_circuit_state",
+              "Targets of builtin.http: 0 closed, 1 half open (a probe is out), 2 open (spared).", {"target"},
+              samples);
+}
+
 }  // namespace
 
-std::string agent_metrics_text(const AgentStats& stats) {
+std::string agent_metrics_text(const AgentStats& stats, const std::vector<CircuitView>& circuits) {
   MetricsPage page;
   add_gauges(page, stats);
   add_connections(page, stats);
   add_dispatch(page, stats.dispatch);
   add_execute(page, stats.execute);
+  add_circuits(page, circuits);
   page.gauges("duly_build_info", "Which version this is.", {"version"}, {{{DULY_VERSION}, 1}});
   add_process_metrics(page);
   return page.text();

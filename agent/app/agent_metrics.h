@@ -2,11 +2,13 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "agent/handlers/circuit_breaker.h"
 #include "agent/link/agent_node.h"
 
 namespace duly {
 
-std::string agent_metrics_text(const AgentStats& stats);
+std::string agent_metrics_text(const AgentStats& stats, const std::vector<CircuitView>& circuits = {});
 
 }  // namespace duly

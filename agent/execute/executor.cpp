@@ -99,6 +99,7 @@ void Executor::begun(MonoTime now, const Begun& answer) {
     const AttemptRef ref{held.execution.id, held.execution.attempt};
     const bool fresh = running_.emplace(ref, Run{now, now + milliseconds{item.timeout_ms}, false}).second;
     DULY_ASSERT(fresh);  // one permit per attempt, ever
+    held.execution.timeout_ms = item.timeout_ms;
     effects_.runs.push_back(std::move(held.execution));
   }
   ask(now);
@@ -119,7 +120,9 @@ void Executor::done(MonoTime now, AttemptRef ref, Outcome outcome) {
   item.outcome = outcome.ok ? AttemptOutcome::succeeded : AttemptOutcome::failed;
   item.retryable = outcome.retryable;
   item.error = std::move(outcome.error);
+  if (outcome.handed_back && !outcome.ok) item.outcome = AttemptOutcome::handed_back;
   item.result = std::move(outcome.result);
+  item.retry_after_ms = std::clamp<std::int64_t>(outcome.retry_after_ms, 0, limits::kRetryAfterMs);
   report(ref, std::move(item));
 }
 

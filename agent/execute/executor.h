@@ -76,6 +76,8 @@ class Executor {
     bool retryable = true;
     std::string error;
     Bytes result;
+    std::int64_t retry_after_ms = 0;
+    bool handed_back = false;  // a failure that does not count
   };
   void done(MonoTime now, AttemptRef ref, Outcome outcome);
 

@@ -80,6 +80,7 @@ Status register_builtins(HandlerRegistry& registry, const BuiltinConfig& config)
   registry.add("builtin.fail", run_fail);
   registry.add("builtin.append", make_append_handler(config.append_dir));
   registry.add("builtin.exec", make_exec_handler(config.allow_exec));
+  registry.add("builtin.http", make_http_handler(config.http));
   return ok_status();
 }
 

@@ -68,6 +68,13 @@ HandlerResult HandlerResult::fail(std::string error) {
   return result;
 }
 
+HandlerResult HandlerResult::hand_back(std::string why, std::int64_t retry_after_ms) {
+  HandlerResult result = fail(std::move(why));
+  result.handed_back = true;
+  result.retry_after_ms = retry_after_ms;
+  return result;
+}
+
 HandlerResult HandlerResult::fail_for_good(std::string error) {
   HandlerResult result = fail(std::move(error));
   result.retryable = false;

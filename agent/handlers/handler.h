@@ -30,7 +30,8 @@ struct HandlerContext {
   std::string_view key;      // empty = none
   std::string_view payload;  // JSON text, byte for byte as submitted
   WallTime due_at;
-  std::stop_token stop;  // for std::stop_callback: a handler that waits on something of its own
+  Duration timeout = seconds{60};  // of this attempt, from its permit; `stop` is requested when it is over
+  std::stop_token stop;            // for std::stop_callback: a handler that waits on something of its own
 
   // True once the attempt timed out, was cancelled by hand, or the agent stops hard.  Any thread.
   [[nodiscard]] bool cancelled() const { return stop.stop_requested(); }
@@ -41,9 +42,11 @@ struct HandlerContext {
 // How the attempt ended, in the handler's words.
 struct HandlerResult {
   bool succeeded = true;
-  bool retryable = true;  // of a failure
-  std::string error;      // of a failure; cut at limits::kErrorBytes
-  Bytes result;           // of a success: JSON text, or null for none
+  bool retryable = true;            // of a failure
+  std::string error;                // of a failure; cut at limits::kErrorBytes
+  Bytes result;                     // of a success: JSON text, or null for none
+  std::int64_t retry_after_ms = 0;  // of what may be tried again: not before, at most limits::kRetryAfterMs
+  bool handed_back = false;         // nothing was done, and the attempt does not count
 
   static HandlerResult succeed();
   // `json_text` must be JSON, at most limits::kResultBytes and limits::kJsonDepth deep; otherwise the attempt
@@ -51,6 +54,8 @@ struct HandlerResult {
   static HandlerResult succeed(std::string json_text);
   // May be tried again, when attempts are left.
   static HandlerResult fail(std::string error);
+  // Could not be done here and now: it is tried again, not before `retry_after_ms`, and costs no attempt.
+  static HandlerResult hand_back(std::string why, std::int64_t retry_after_ms);
   // Must not be tried again: the command becomes dead.
   static HandlerResult fail_for_good(std::string error);
 };

@@ -38,6 +38,7 @@ HandlerContext context_of(const Execution& execution, std::stop_token stop) {
   context.key = execution.key;
   if (execution.payload) context.payload = *execution.payload;
   context.due_at = wall_from_ms(execution.due_at_ms);
+  if (execution.timeout_ms > 0) context.timeout = milliseconds{execution.timeout_ms};
   context.stop = std::move(stop);
   return context;
 }

@@ -204,6 +204,7 @@ void AgentNode::heartbeat() {
     beat.executed = executor_.executed();
     beat.broker_up = publisher_up_ || now - broker_changed_ < kBrokerGrace;
     beat.broker_blocked = publisher_blocked_ && now - broker_changed_ >= kBrokerGrace;
+    if (ports_.circuits) beat.circuits = ports_.circuits();
     heartbeats_[beat.sequence] = now;
     if (heartbeats_.size() > kHeartbeatsKept) heartbeats_.erase(heartbeats_.begin());
     send(beat);

@@ -38,6 +38,7 @@ struct AgentConfig {
 struct AgentPorts {
   std::function<void(Execution)> run;  // answered by handler_done()
   std::function<void(AttemptRef, const std::string& reason)> stop;
+  std::function<std::vector<OpenCircuit>()> circuits;      // of its handlers, for heartbeats; empty = none
   std::function<void(const Strike&)> strike;               // crash simulation; empty = not armed
   std::function<void(const char* point)> passed;           // crash simulation points; empty = none
   std::function<void(const std::string& reason)> refused;  // by the server, for good or for now

@@ -60,7 +60,7 @@ enum class AttemptOutcome : std::uint8_t {
   failed = 1,
   timed_out = 2,
   lost = 3,         // its executor vanished
-  handed_back = 4,  // by a draining agent: does not count
+  handed_back = 4,  // by a draining agent, or by a handler that did nothing: does not count
   cancelled = 5,
 };
 std::string_view name_of(AttemptOutcome outcome);

@@ -27,6 +27,8 @@ inline constexpr std::int64_t kDelayMs = 10LL * 366 * 86'400'000;  // ten years,
 inline constexpr int kMaxAttempts = 100;
 inline constexpr std::int64_t kTimeoutMs = 7LL * 86'400'000;
 inline constexpr std::int64_t kRetryDelayMs = 7LL * 86'400'000;
+inline constexpr std::int64_t kRetryAfterMs =
+    3'600'000;  // that a target may ask for, whatever the retry policy says
 inline constexpr int kPriority = 9;
 inline constexpr std::size_t kNameBytes = 128;   // agents, schedules
 inline constexpr std::size_t kCronBytes = 1024;  // an expression; every minute by number takes 169
@@ -131,7 +133,11 @@ inline constexpr std::size_t kPublishWindow = 1000;
 inline constexpr seconds kPublishDeadline{5};
 inline constexpr seconds kConfirmDeadline{10};
 inline constexpr std::size_t kExecOutputBytes = 256U << 10;
-inline constexpr std::size_t kUnreported = 65'536;  // results kept until the server has them
+inline constexpr std::size_t kHttpJobBodyBytes = 256U << 10;  // of an answer to builtin.http
+inline constexpr std::size_t kHttpJobHeaders = 32;            // that its payload gives
+inline constexpr std::size_t kCircuitTargetBytes = 300;       // "https://host:443"
+inline constexpr std::size_t kCircuitsTold = 20;              // of those not closed, in a heartbeat
+inline constexpr std::size_t kUnreported = 65'536;            // results kept until the server has them
 inline constexpr int kConcurrency = 4096;
 
 }  // namespace duly::limits

@@ -22,6 +22,7 @@ struct Execution {
   std::string key;
   std::int64_t due_at_ms = 0;
   Bytes payload;
+  std::int64_t timeout_ms = 0;  // not in the message: the permit brings it
 };
 // An error says which header is missing or wrong: such a message is parked, never run, never requeued.
 Result<Execution> read_execution_message(const AmqpMessage& message);

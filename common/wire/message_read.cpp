@@ -112,7 +112,7 @@ Hello read_hello(Decoding& d, FlatReader& r) {
   m.fault_injection = r.boolean("fault_injection");
   return m;
 }
-Heartbeat read_heartbeat(Decoding&, FlatReader& r) {
+Heartbeat read_heartbeat(Decoding& d, FlatReader& r) {
   Heartbeat m;
   m.sequence = r.unsigned_integer("sequence");
   m.in_flight = r.integer("in_flight", 0, kMost);
@@ -121,6 +121,10 @@ Heartbeat read_heartbeat(Decoding&, FlatReader& r) {
   m.executed = r.integer("executed", 0, kMost);
   m.broker_up = r.boolean("broker_up");
   m.broker_blocked = r.boolean("broker_blocked");
+  if (!r.has("circuits")) return m;
+  m.circuits = read_items<OpenCircuit>(d, r.array("circuits", limits::kCircuitsTold), [](FlatReader& i) {
+    return OpenCircuit{i.text("target", limits::kCircuitTargetBytes), i.boolean("probing")};
+  });
   return m;
 }
 Credit read_credit(Decoding&, FlatReader& r) { return {r.integer("room", 0, 1'000'000)}; }
@@ -153,6 +157,7 @@ Finish read_finish(Decoding& d, FlatReader& r) {
     item.outcome = read_enum(d, i, "outcome", kOutcomes);
     item.retryable = i.boolean("retryable");
     item.error = i.text("error", limits::kErrorBytes);
+    if (i.has("retry_after_ms")) item.retry_after_ms = i.integer("retry_after_ms", 0, limits::kRetryAfterMs);
     if (i.has("result_bytes")) {
       item.result = d.bytes(i.integer("result_bytes", 0, static_cast<std::int64_t>(limits::kResultBytes)));
     }

@@ -30,6 +30,12 @@ void append(std::string& out, const QueueBundle& item) {
   object.number("bundle", item.bundle);
   object.end();
 }
+void append(std::string& out, const OpenCircuit& circuit) {
+  JsonObject object(out);
+  object.text("target", circuit.target);
+  object.boolean("probing", circuit.probing);
+  object.end();
+}
 void append(std::string& out, const std::string& text) { append_json_string(out, text); }
 
 template <class Items, class Append>
@@ -75,7 +81,7 @@ void write(JsonObject& object, const Hello& m, Frame& frame) {
   object.boolean("draining", m.draining);
   object.boolean("fault_injection", m.fault_injection);
 }
-void write(JsonObject& object, const Heartbeat& m, Frame&) {
+void write(JsonObject& object, const Heartbeat& m, Frame& frame) {
   object.text("kind", "heartbeat");
   object.unsigned_number("sequence", m.sequence);
   object.number("in_flight", m.in_flight);
@@ -84,6 +90,7 @@ void write(JsonObject& object, const Heartbeat& m, Frame&) {
   object.number("executed", m.executed);
   object.boolean("broker_up", m.broker_up);
   object.boolean("broker_blocked", m.broker_blocked);
+  if (!m.circuits.empty()) array(object, frame.header, "circuits", m.circuits);
 }
 void write(JsonObject& object, const Credit& m, Frame&) {
   object.text("kind", "credit");
@@ -131,6 +138,7 @@ void write(JsonObject& object, const Finish& m, Frame& frame) {
     one.text("outcome", name_of(item.outcome));
     one.boolean("retryable", item.retryable);
     one.text("error", item.error);
+    if (item.retry_after_ms > 0) one.number("retry_after_ms", item.retry_after_ms);
     if (item.result) {
       one.unsigned_number("result_bytes", item.result->size());
       frame.bytes += *item.result;

@@ -51,6 +51,12 @@ struct Hello {
   bool fault_injection = false;
 };
 
+// A target of builtin.http that is spared for the time being.
+struct OpenCircuit {
+  std::string target;
+  bool probing = false;  // one request is out, to see
+};
+
 struct Heartbeat {
   std::uint64_t sequence = 0;
   std::int64_t in_flight = 0;  // handed out and not yet settled
@@ -59,6 +65,7 @@ struct Heartbeat {
   std::int64_t executed = 0;
   bool broker_up = false;
   bool broker_blocked = false;
+  std::vector<OpenCircuit> circuits;  // at most limits::kCircuitsTold
 };
 
 // "I can take `room` more commands."  Credits add up; a new connection begins at 0.
@@ -117,7 +124,8 @@ struct FinishItem {
   AttemptOutcome outcome = AttemptOutcome::succeeded;
   bool retryable = true;
   std::string error;
-  Bytes result;  // JSON text; null = none
+  Bytes result;                     // JSON text; null = none
+  std::int64_t retry_after_ms = 0;  // of what is tried again: not before
 };
 struct Finish {
   std::vector<FinishItem> items;

@@ -205,7 +205,7 @@ class Engine {
   bool finish(const FinishItem& item, PartyNumber executor);
   void lose_attempt(CommandId id, const std::string& why);
   void end_attempt(StateRow& row, AttemptOutcome outcome, const std::string& error, Bytes result);
-  void retry_or_die(StateRow& row, bool retryable, DeadReason final_reason);
+  void retry_or_die(StateRow& row, bool retryable, DeadReason final_reason, std::int64_t least_ms = 0);
   void retry(StateRow& row, std::int64_t due_ms);
   void die(StateRow& row, DeadReason reason);
   void end(StateRow& row, Move move);

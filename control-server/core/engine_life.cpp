@@ -166,6 +166,14 @@ void Engine::said(Agent& agent, Finish& finished) {
   send(agent.session, std::move(done));
 }
 
+namespace {
+
+std::int64_t asked_wait_ms(const FinishItem& item) {
+  return DULY_PLANTED("retry.after") ? 0 : std::min(item.retry_after_ms, limits::kRetryAfterMs);
+}
+
+}  // namespace
+
 bool Engine::finish(const FinishItem& item, PartyNumber executor) {
   auto row = store_.find(item.id);
   if (!row)
@@ -185,7 +193,7 @@ bool Engine::finish(const FinishItem& item, PartyNumber executor) {
       row->base_attempt += 1;  // work handed back does not count
       store_.append_event(row->id, now_ms(), "handed_back", "agent",
                           "attempt " + std::to_string(item.attempt));
-      retry(*row, now_ms());
+      retry(*row, now_ms() + asked_wait_ms(item));
       break;
     case AttemptOutcome::failed:
     case AttemptOutcome::timed_out:
@@ -193,7 +201,8 @@ bool Engine::finish(const FinishItem& item, PartyNumber executor) {
     case AttemptOutcome::cancelled:
       ++stats_.failed;
       retry_or_die(*row, item.retryable,
-                   item.retryable ? DeadReason::attempts_exhausted : DeadReason::not_retryable);
+                   item.retryable ? DeadReason::attempts_exhausted : DeadReason::not_retryable,
+                   asked_wait_ms(item));
       break;
   }
   return true;
@@ -236,14 +245,15 @@ void Engine::end_attempt(StateRow& row, AttemptOutcome outcome, const std::strin
   row.nonce = 0;
 }
 
-void Engine::retry_or_die(StateRow& row, bool retryable, DeadReason final_reason) {
+void Engine::retry_or_die(StateRow& row, bool retryable, DeadReason final_reason, std::int64_t least_ms) {
   if (!retryable || !row.attempts_left()) return die(row, final_reason);
   const auto body = store_.body(row.id);
   if (!body) return;
   const int round =
       row.attempt - row.base_attempt + 1;  // of the attempt to come, counted since the last redrive
   const auto seed = static_cast<std::uint64_t>(row.id.value) ^ static_cast<std::uint64_t>(row.attempt) << 48;
-  retry(row, now_ms() + backoff_ms(body->retry, std::max(round, 2), seed));
+  const std::int64_t backoff = backoff_ms(body->retry, std::max(round, 2), seed);
+  retry(row, now_ms() + std::max(backoff, least_ms));
 }
 
 void Engine::retry(StateRow& row, std::int64_t due_ms) {

@@ -117,14 +117,29 @@ std::string Engine::shards_json() {
 // ---- queues
 // ----------------------------------------------------------------------------------------------------
 
+namespace {
+
+constexpr std::size_t kCircuitsShown = 100;  // of one queue
+
+Json circuit_json(const std::string& agent, const OpenCircuit& circuit) {
+  return {{"agent", agent}, {"target", circuit.target}, {"state", circuit.probing ? "half_open" : "open"}};
+}
+
+}  // namespace
+
 std::optional<std::string> Engine::queue_json(const std::string& name) {
   const auto number = store_.find_queue(name);
   if (!number) return std::nullopt;
   const QueueInfo& info = queues_[*number];
   const QueueLimits& limits = info.gate.limits();
   std::int64_t executors = 0;
+  Json circuits = Json::array();
   for (const auto& [session, agent] : sessions_) {
-    executors += agent.execute && std::count(agent.queues.begin(), agent.queues.end(), name) > 0 ? 1 : 0;
+    if (!agent.execute || std::count(agent.queues.begin(), agent.queues.end(), name) == 0) continue;
+    ++executors;
+    for (const OpenCircuit& circuit : agent.last.circuits) {
+      if (circuits.size() < kCircuitsShown) circuits.push_back(circuit_json(agent.name, circuit));
+    }
   }
   Json counts;
   for (const State state : kStates) counts[std::string(duly::name_of(state))] = store_.count(*number, state);
@@ -139,6 +154,7 @@ std::optional<std::string> Engine::queue_json(const std::string& name) {
                      {"max_queued", config_.max_queued},
                      {"handed_out", info.handed},
                      {"executors", executors},
+                     {"circuits", std::move(circuits)},
                      {"broker",
                       {{"depth", info.ready ? Json(*info.ready) : Json(nullptr)},
                        {"consumers", info.consumers},

@@ -90,8 +90,8 @@ struct PutQueue {
   // What is not given stays as it is; a limit that is given empty is removed.
   std::optional<bool> paused;
   std::optional<std::optional<std::int64_t>> max_running = std::nullopt;
-  std::optional<std::int64_t> bundle = std::nullopt;
   std::optional<std::optional<StartRate>> rate = std::nullopt;
+  std::optional<std::int64_t> bundle = std::nullopt;
 };
 // One act on every command that a filter finds; answered when it has begun.
 struct StartOperation {

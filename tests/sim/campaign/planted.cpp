@@ -46,6 +46,7 @@ constexpr Bug kBugs[] = {
      "agent_drain 3000; set agents 3"},
     {"permit.expiry", "an expired command is started", "set operator 200"},
     {"result.attempt", "a late result is recorded for a newer attempt"},
+    {"retry.after", "an attempt is repeated before its handler's wait is over"},
     {"reschedule.token", "rescheduling leaves the token as it is"},
     {"epoch.bump", "a shard is granted under the epoch it had"},
     {"reclaim.stale", "a shard is taken back after the server's restart under an epoch that is gone"},

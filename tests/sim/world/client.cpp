@@ -105,6 +105,7 @@ void World::act_on_some_command() {
     action = "redrive";
   } else if (what == 2) {
     input = RescheduleCommand{reply, "client", id, to_ms(loop_.wall()) + rng_.between(-1000, 4000)};
+    facts_.rescheduled.insert(id);
     action = "reschedule";
   } else {
     input = UnassignShard{reply, "client",

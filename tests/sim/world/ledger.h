@@ -27,6 +27,7 @@ struct Ledger {
   };
   std::map<AttemptRef, Start> starts;
   std::uint64_t runs = 0;
+  std::map<AttemptRef, std::int64_t> asked_ms;  // of failed attempts whose handler asked for a wait
 
   // I2: at most one run per (command, attempt).
   void start(AttemptRef ref, MonoTime now) {
@@ -87,6 +88,7 @@ struct ClientFacts {
   std::set<CommandId> redriven;                         // asked for, whatever was answered
   std::map<CommandId, std::vector<CommandId>> parents;  // that it was to wait for
   std::set<CommandId> revivable;                        // nodes of workflows that were to be tried again
+  std::set<CommandId> rescheduled;                      // asked for, whatever was answered
 };
 
 }  // namespace duly::sim

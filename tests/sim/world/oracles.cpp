@@ -116,6 +116,7 @@ void World::judge() {
   judge_commands(rows);
   judge_attempts(rows, attempts);
   judge_losses(attempts);
+  judge_waits(attempt_rows);
   judge_epochs(rows, attempt_rows);
   judge_dead_letters(rows);
   judge_schedules(rows);
@@ -182,6 +183,27 @@ void World::judge_losses(const Attempts& attempts) {
       if (in_a_row >= 3 && went_on)
         throw Violation{"I5: poison " + format_command_id(id) + " was tried a fourth time"};
     }
+  }
+}
+
+// I16: an attempt whose handler asked for a wait is not followed by another one before that.
+void World::judge_waits(const AttemptRows& attempts) {
+  std::map<AttemptRef, const AttemptRow*> rows;
+  for (const AttemptRow& row : attempts) rows[{row.id, row.attempt}] = &row;
+  const std::int64_t tolerance_ms = plan_.rates.wall_step.count() > 0 ? limits::kLookAhead.count() : 0;
+  for (const auto& [ref, asked_ms] : ledger_.asked_ms) {
+    const auto failed = rows.find(ref);
+    const auto next = rows.find({ref.id, ref.attempt + 1});
+    if (failed == rows.end() || next == rows.end() || next->second->started_ms == 0) continue;
+    const AttemptOutcome outcome = failed->second->outcome;
+    const bool heard = outcome == AttemptOutcome::failed || outcome == AttemptOutcome::handed_back;
+    const bool by_hand = facts_.rescheduled.contains(ref.id) || facts_.redriven.contains(ref.id) ||
+                         facts_.revivable.contains(ref.id);
+    if (!heard || by_hand) continue;
+    if (next->second->started_ms + tolerance_ms < failed->second->finished_ms + asked_ms)
+      throw Violation{"I16: " + format_command_id(ref.id) + " was tried again " +
+                      std::to_string(next->second->started_ms - failed->second->finished_ms) +
+                      " ms after its handler had asked for " + std::to_string(asked_ms)};
   }
 }
 

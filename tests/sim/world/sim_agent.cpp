@@ -84,9 +84,21 @@ void SimAgent::finish_later(AttemptRef ref, Duration after, bool ok) {
     const auto process = weak.lock();
     if (!process || process->running.erase(ref) == 0) return;
     ledger_.end(ref, ok);
-    process->node->handler_done(ref,
-                                {ok, true, ok ? "" : "failed as told", ok ? make_bytes("true") : nullptr});
+    Executor::Outcome outcome{ok, true, ok ? "" : "failed as told", ok ? make_bytes("true") : nullptr};
+    if (!ok) refine_failure(ref, outcome);
+    process->node->handler_done(ref, std::move(outcome));
   });
+}
+
+// Some ask to be tried again later than their backoff, and some are handed back.  By the command's number,
+// not by the dice: the histories of known seeds stay what they are in everything else.
+void SimAgent::refine_failure(AttemptRef ref, Executor::Outcome& outcome) {
+  const std::uint64_t draw =
+      mix(static_cast<std::uint64_t>(ref.id.value) * 8 + static_cast<unsigned>(ref.attempt));
+  if (draw % 4 != 0) return;
+  outcome.retry_after_ms = 700;
+  outcome.handed_back = draw % 8 == 0;
+  ledger_.asked_ms[ref] = outcome.retry_after_ms;
 }
 
 void SimAgent::stop(AttemptRef ref, const std::string& reason) {

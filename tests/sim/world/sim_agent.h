@@ -59,6 +59,7 @@ class SimAgent {
   void run(const Execution& execution);
   void stop(AttemptRef ref, const std::string& reason);
   void finish_later(AttemptRef ref, Duration after, bool ok);
+  void refine_failure(AttemptRef ref, Executor::Outcome& outcome);
 
   SimLoop& loop_;
   SimNet& net_;

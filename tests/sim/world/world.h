@@ -151,6 +151,7 @@ class World {
   void judge_attempts(const std::map<CommandId, StateRow>& rows, const Attempts& attempts);
   void judge_epochs(const std::map<CommandId, StateRow>& rows, const AttemptRows& attempts);
   void judge_losses(const Attempts& attempts);
+  void judge_waits(const AttemptRows& attempts);
   void judge_dead_letters(const std::map<CommandId, StateRow>& rows);
   void watch_removal(CommandId id);
   void run_until_removed();

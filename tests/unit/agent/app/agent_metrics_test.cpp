@@ -27,4 +27,11 @@ TEST_CASE("an agent's counters are told by outcome, its histograms in seconds") 
   CHECK_THAT(text, !Contains("outcome=\"lost\""));
 }
 
+TEST_CASE("each circuit is told by its target") {
+  const std::string text = agent_metrics_text(
+      {}, {{"https://a.example:443", CircuitState::closed}, {"http://b.example:80", CircuitState::open}});
+  CHECK_THAT(text, Contains("duly_http_circuit_state{target=\"https://a.example:443\"} 0\n"));
+  CHECK_THAT(text, Contains("duly_http_circuit_state{target=\"http://b.example:80\"} 2\n"));
+}
+
 }  // namespace duly

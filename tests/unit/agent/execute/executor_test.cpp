@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <vector>
 
+#include "common/model/limits.h"
 #include "common/wire/bundle.h"
 
 namespace duly {
@@ -304,6 +305,22 @@ TEST_CASE("a draining executor requeues what waits, takes nothing new, and hands
   CHECK_FALSE(f.executor.idle());
   f.executor.finished({{{CommandId{1}, 1}}});
   CHECK(f.executor.idle());
+}
+
+TEST_CASE("a handler may hand its attempt back or ask for a wait, and knows its time-out") {
+  ExecutorFixture f(2);
+  const auto begun = f.run(1);
+  REQUIRE(begun.runs.size() == 1);
+  CHECK(begun.runs[0].timeout_ms == 1000);  // of the permit
+  f.executor.done(kExecutorStart, {CommandId{1}, 1}, {false, true, "circuit open", nullptr, 3000, true});
+  const FinishItem back = of<Finish>(f.executor.take(kExecutorStart)).at(0).items.at(0);
+  CHECK(back.outcome == AttemptOutcome::handed_back);
+  CHECK(back.retry_after_ms == 3000);
+  f.run(2);
+  f.executor.done(kExecutorStart, {CommandId{2}, 1}, {false, true, "busy", nullptr, INT64_MAX, false});
+  const FinishItem failed = of<Finish>(f.executor.take(kExecutorStart)).at(0).items.at(0);
+  CHECK(failed.outcome == AttemptOutcome::failed);
+  CHECK(failed.retry_after_ms == limits::kRetryAfterMs);
 }
 
 TEST_CASE("permits, attempts by their end, and the time both take are counted") {

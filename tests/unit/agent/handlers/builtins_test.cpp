@@ -63,7 +63,8 @@ TEST_CASE("a payload that does not fit fails for good and names the field") {
                       {"builtin.sleep", "null", "the payload is not an object"},
                       {"builtin.fail", R"({"times":1,"retryable":1})", "retryable is not true or false"},
                       {"builtin.append", R"({"file":"a","line":"b"})", "--append-dir"},
-                      {"builtin.exec", R"({"program":"/bin/true"})", "--allow-exec"}};
+                      {"builtin.exec", R"({"program":"/bin/true"})", "--allow-exec"},
+                      {"builtin.http", R"({"url":"http://a/"})", "--allow-http"}};
   for (const Row& row : rows) {
     CAPTURE(row.type, row.payload);
     const auto result = run_builtin(row.type, row.payload);

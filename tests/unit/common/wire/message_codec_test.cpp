@@ -86,7 +86,7 @@ void each_break(const Json& header, const Json& value,
 
 bool optional(const std::string& kind, const std::string& field) {
   return (kind == "hand_out" && field == "items.key") || (kind == "begun" && field == "items.reason") ||
-         (kind == "welcome" && field == "bundles");
+         (kind == "welcome" && field == "bundles") || (kind == "heartbeat" && field == "circuits");
 }
 
 }  // namespace
@@ -154,6 +154,18 @@ TEST_CASE("numbers at their limits, empty lists and raw payloads survive the way
   CHECK_FALSE(items[0].result);
   CHECK(*items[1].result == "");
   CHECK(*items[2].result == std::string("\0{", 2));
+}
+
+TEST_CASE("the wait that a handler asks for is bounded") {
+  for (const char* good : {"0", "1", "3600000"}) {
+    const std::string text =
+        R"({"kind":"finish","items":[{"id":"cmd_1P2Z8M40R8000","attempt":1,"outcome":"handed_back","retryable":true,"error":"","retry_after_ms":)";
+    const auto read = decode_agent_message({text + good + "}]}", ""});
+    REQUIRE(read);
+    CHECK(std::get<Finish>(*read).items.at(0).retry_after_ms == std::stoll(good));
+    for (const char* bad : {"-1", "3600001", "1.5", "\"1\"", "null", "1e3"})
+      CHECK_FALSE(decodes({text + bad + "}]}", ""}, true));
+  }
 }
 
 TEST_CASE("a field that is missing or of another type is refused, in every message") {

@@ -104,6 +104,25 @@ TEST_CASE("work handed back by a draining agent does not count as an attempt") {
   CHECK(world.state(id) == State::dead);
 }
 
+TEST_CASE("a wait that the handler asks for is kept, and the backoff where it is longer") {
+  EngineWorld world;
+  const SessionId agent = world.connect("a");
+  const CommandId id = world.submit(quick(4));
+  const auto fail = [&](AttemptOutcome outcome, std::int64_t retry_after_ms) {
+    const HandOutItem item = world.the_one(agent);
+    REQUIRE(world.begin(agent, item).verdict == Verdict::go);
+    world.say(agent, Finish{{{item.id, item.attempt, outcome, true, "busy", nullptr, retry_after_ms}}});
+    const std::int64_t wait_ms = world.row(id).due_ms - to_ms(world.now.wall);
+    world.pass(milliseconds{wait_ms});
+    return wait_ms;
+  };
+  CHECK(fail(AttemptOutcome::failed, 5000) == 5000);
+  CHECK(fail(AttemptOutcome::failed, 20) == 100);
+  CHECK(fail(AttemptOutcome::handed_back, 700) == 700);
+  CHECK(world.row(id).attempts_left());
+  CHECK(world.row(id).base_attempt == 1);  // what was handed back did not count
+}
+
 TEST_CASE("a result counts from the executor that has the permit, once, and not when it comes too late") {
   EngineWorld world;
   const SessionId agent = world.connect("a");

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "common/model/limits.h"
+#include "common/wire/json.h"
 #include "control-server/core/engine_host.h"
 #include "tests/sim/base/sim_loop.h"
 #include "tests/unit/control-server/core/engine_world.h"
@@ -197,6 +199,30 @@ TEST_CASE("the statistics of a queue tell what of it has not ended, and who coul
   CHECK((stats.queues[0].executors == 1 && stats.queues[1].executors == 0));
   CHECK(stats.queues[1].open[1] == 1);  // scheduled
   CHECK_FALSE(stats.queues[1].paused);
+}
+
+TEST_CASE("a queue tells which targets its agents spare, as of their last heartbeats") {
+  EngineWorld world;
+  const SessionId agent = world.connect("a");
+  CommandSpec elsewhere = EngineWorld::spec();
+  elsewhere.queue = "lonely";
+  world.submit(EngineWorld::spec());
+  world.submit(elsewhere);
+  Heartbeat heartbeat;
+  heartbeat.broker_up = true;
+  heartbeat.circuits = {{"https://a.example:443", false}, {"http://b.example:80", true}};
+  const auto circuits = [&world](const std::string& queue) {
+    const Answer answer = world.ask(Query{0, Query::What::queue, queue, {}});
+    return parse_json(std::get<JsonBody>(answer.what).body, limits::kJsonDepth)->at("circuits").dump();
+  };
+  CHECK(circuits("default") == "[]");
+  world.say(agent, heartbeat);
+  CHECK(circuits("default") == R"([{"agent":"a","state":"open","target":"https://a.example:443"},)"
+                               R"({"agent":"a","state":"half_open","target":"http://b.example:80"}])");
+  CHECK(circuits("lonely") == "[]");  // nobody there consumes it
+  heartbeat.circuits.clear();
+  world.say(agent, heartbeat);
+  CHECK(circuits("default") == "[]");
 }
 
 TEST_CASE("at most max_queued commands of a queue are out, and one that starts makes room for the next") {
