@@ -72,7 +72,8 @@ void Dispatcher::hand_out(MonoTime now, HandOut batch) {
     if (!holds(item)) continue;  // handed out under a lease that is gone: the server forgot it with the lease
     const std::int64_t wait_us = DULY_PLANTED("publish.due") ? 0 : std::max<std::int64_t>(item.due_in_us, 0);
     const MonoTime publish_at = now + Duration{wait_us};
-    if (known_queues_.insert(item.queue).second) effects_.ensure_queues.push_back(item.queue);
+    if (!item.deliver && known_queues_.insert(item.queue).second)
+      effects_.ensure_queues.push_back(item.queue);
     upcoming_.emplace(std::pair{publish_at, next_arrival_++}, std::move(item));
   }
 }
@@ -111,15 +112,32 @@ void Dispatcher::settle(const SettledPublish& result, const Open& open, MonoTime
     case PublishOutcome::confirmed:
       ++published_;
       counters_.confirm.add(now - open.published);
-      to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
+      mark(item);
       break;
     case PublishOutcome::returned:
+      if (item.deliver) return mark_unroutable(item, result.detail);
       effects_.ensure_queues.push_back(item.queue);
       give_back(item, GiveBackReason::returned);
       break;
     case PublishOutcome::rejected: give_back(item, GiveBackReason::rejected); break;
     case PublishOutcome::in_doubt: give_back(item, GiveBackReason::in_doubt); break;
   }
+}
+
+void Dispatcher::mark(const HandOutItem& item) {
+  const MarkOutcome outcome = item.deliver ? MarkOutcome::delivered : MarkOutcome::published;
+  to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch, outcome});
+}
+
+// A failed attempt, unlike what is given back: whose exchange it is must hear of it, and we cannot declare
+// it.
+void Dispatcher::mark_unroutable(const HandOutItem& item, const std::string& detail) {
+  if (DULY_PLANTED("deliver.return")) return mark(item);
+  std::string error = "unroutable: exchange '" + item.deliver->exchange + "', routing key '" +
+                      item.deliver->routing_key + "'";
+  if (!detail.empty()) error += ": " + detail;
+  to_mark_.push_back(
+      {item.id, item.attempt, item.token, item.shard, item.epoch, MarkOutcome::unroutable, std::move(error)});
 }
 
 // ---- time
@@ -177,8 +195,7 @@ void Dispatcher::publish_due(MonoTime now) {
     upcoming_.erase(upcoming_.begin());
     const PublishTicket ticket = next_ticket_++;
     effects_.publishes.emplace_back(ticket, item);
-    if (DULY_PLANTED("mark.confirm"))
-      to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
+    if (item.deliver ? DULY_PLANTED("deliver.confirm") : DULY_PLANTED("mark.confirm")) mark(item);
     open_.emplace(ticket, Open{std::move(item), now});
   }
 }

@@ -83,6 +83,8 @@ Enum read_enum(Decoding& d, FieldReader& reader, const char* field, const std::a
 
 constexpr std::array kReasons = {GiveBackReason::drained, GiveBackReason::returned, GiveBackReason::rejected,
                                  GiveBackReason::in_doubt, GiveBackReason::broker_down};
+constexpr std::array kMarkOutcomes = {MarkOutcome::published, MarkOutcome::delivered,
+                                      MarkOutcome::unroutable};
 constexpr std::array kOutcomes = {AttemptOutcome::succeeded,   AttemptOutcome::failed,
                                   AttemptOutcome::timed_out,   AttemptOutcome::lost,
                                   AttemptOutcome::handed_back, AttemptOutcome::cancelled};
@@ -127,7 +129,10 @@ Marks read_marks(Decoding& d, FieldReader& r) {
   Marks m;
   m.sequence = r.unsigned_integer("sequence");
   m.items = read_items<MarkItem>(d, items_of(r), [&](FieldReader& i) {
-    return MarkItem{d.id(i), read_attempt(i), read_token(i), read_shard(i), read_epoch(i)};
+    MarkItem item{d.id(i), read_attempt(i), read_token(i), read_shard(i), read_epoch(i)};
+    if (i.has("outcome")) item.outcome = read_enum(d, i, "outcome", kMarkOutcomes);
+    if (i.has("error")) item.error = i.text("error", limits::kErrorBytes);
+    return item;
   });
   return m;
 }
@@ -162,6 +167,15 @@ Finish read_finish(Decoding& d, FieldReader& r) {
 // ---- reading: server to agent
 // --------------------------------------------------------------------------------
 
+DeliverTarget read_target(Decoding& d, FieldReader& i) {
+  DeliverTarget target;
+  target.exchange = i.text("deliver_exchange", limits::kExchangeBytes);
+  target.routing_key = i.text("deliver_routing_key", limits::kRoutingKeyBytes);
+  const auto most = static_cast<std::int64_t>(limits::kPropertiesBytes);
+  target.properties = *d.bytes(i.integer("properties_bytes", 0, most));
+  return target;
+}
+
 Welcome read_welcome(Decoding&, FieldReader& r) {
   return {r.integer("lease_ttl_ms", 1, 86'400'000), r.integer("generation", 0, kMost)};
 }
@@ -185,6 +199,7 @@ HandOut read_hand_out(Decoding& d, FieldReader& r) {
     if (i.has("key")) item.key = i.text("key", limits::kKeyBytes);
     if (i.has("content_type")) item.content_type = i.text("content_type", limits::kContentTypeBytes);
     item.payload = d.bytes(i.integer("payload_bytes", 0, static_cast<std::int64_t>(limits::kPayloadBytes)));
+    if (i.has("deliver_exchange")) item.deliver = read_target(d, i);
     return item;
   })};
 }

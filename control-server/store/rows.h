@@ -99,6 +99,12 @@ struct CommandBody {
   std::int64_t timeout_ms = 0;
   OnLost on_lost = OnLost::retry;
   std::string content_type;  // empty = application/json
+  std::optional<DeliverTarget> deliver = std::nullopt;
+
+  // Of what may be large.
+  [[nodiscard]] std::size_t bytes() const {
+    return payload->size() + (deliver ? deliver->properties.size() : 0);
+  }
 };
 
 // One ended attempt, appended once.

@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 8> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 9> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -159,6 +159,15 @@ ALTER TABLE audit ADD COLUMN request TEXT NOT NULL DEFAULT '';
 ALTER TABLE command ADD COLUMN content_type TEXT;
 ALTER TABLE command ADD COLUMN opaque INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE revision ADD COLUMN opaque INTEGER NOT NULL DEFAULT 0;
+)sql",
+                                                           R"sql(
+-- Deliver mode: whose exchange the message goes to (NULL = to executors), and its properties as AMQP writes them.
+ALTER TABLE command ADD COLUMN deliver_exchange TEXT;
+ALTER TABLE command ADD COLUMN deliver_key TEXT;
+ALTER TABLE command ADD COLUMN deliver_properties BLOB;
+ALTER TABLE schedule ADD COLUMN deliver_exchange TEXT;
+ALTER TABLE schedule ADD COLUMN deliver_key TEXT;
+ALTER TABLE schedule ADD COLUMN deliver_properties BLOB;
 )sql"};
 
 }  // namespace duly

@@ -100,6 +100,8 @@ class Store {
   void insert(const StateRow& row, const CommandSpec& spec, std::int64_t created_ms);
   std::optional<StateRow> find(CommandId id);
   std::optional<CommandBody> body(CommandId id);
+  // Whether it is in deliver mode.
+  bool delivers(CommandId id);
   // Writes `row` (read by find() in this transaction and changed by the caller) as moved by `move`; the edge
   // is checked and row.state set.
   void move(StateRow& row, Move move);

@@ -42,6 +42,7 @@ constexpr RateFault kRates[] = {
     {"workflow", &Rates::workflow},
     {"workflow_act", &Rates::workflow_act},
     {"message", &Rates::message},
+    {"deliver", &Rates::deliver},
 };
 
 struct RabbitFault {
@@ -156,6 +157,11 @@ void draw_operator(std::uint64_t seed, WorldPlan& plan) {
   plan.rates.message = maybe(rng, 0.4, milliseconds{300}, seconds{3});
 }
 
+void draw_deliveries(std::uint64_t seed, WorldPlan& plan) {
+  Rng rng(seed ^ stable_hash("deliver"));
+  plan.rates.deliver = maybe(rng, 0.4, milliseconds{150}, seconds{2});
+}
+
 // Some seconds, or for ever.
 std::int64_t draw_keep(Rng& rng) { return rng.chance(0.2) ? kKeepForever : rng.between(300, 8000); }
 
@@ -193,6 +199,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
     make_calm(rng, plan);
     draw_operator(seed, plan);
     draw_retention(seed, plan);
+    draw_deliveries(seed, plan);
     return plan;
   }
   plan.poison = rng.chance(0.2);
@@ -205,6 +212,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
   if (rng.chance(0.05)) make_sluggish(rng, plan);
   draw_operator(seed, plan);
   draw_retention(seed, plan);
+  draw_deliveries(seed, plan);
   return plan;
 }
 

@@ -29,7 +29,9 @@ void World::watch_said(const SessionSaid& said) {
   const auto* marks = std::get_if<Marks>(&said.message);
   if (marks == nullptr) return;
   for (const MarkItem& item : marks->items) {
-    if (!wire_.confirmed.contains({item.id, item.attempt, item.token.value}))
+    if (item.outcome != MarkOutcome::published) {
+      watch_delivery(item);
+    } else if (!wire_.confirmed.contains({item.id, item.attempt, item.token.value}))
       throw Violation{"I13: " + format_command_id(item.id) +
                       " was reported published, and the broker never confirmed it"};
   }
@@ -116,6 +118,7 @@ void World::watch_broker() {
   watch.confirmed = [this](const AmqpMessage& message) {
     if (const auto key = key_of(message); key && message.exchange == topology::kExecuteExchange)
       wire_.confirmed.insert(*key);
+    if (message.verbatim) watch_delivery_confirmed(message);
   };
   watch.stored = [this](const AmqpMessage& message) { watch_stored(message); };
   // Design decision 5: acknowledged to the broker only when the permit, or its refusal, is durable.
@@ -138,7 +141,7 @@ void World::watch_stored(const AmqpMessage& message) {
       wire_.dead_kept.insert({*id, static_cast<int>(std::get<std::int64_t>(attempt->second))});
     return;
   }
-  if (!plan_.calm) return;
+  if (!plan_.calm || message.verbatim) return;
   // Decision 6: published again only when its queue is empty; two copies can be a race, three are not.
   std::size_t copies = 0;
   for (const AmqpMessage& other : rabbit_.messages(topology::execute_queue(message.routing_key)))
