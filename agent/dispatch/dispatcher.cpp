@@ -72,7 +72,8 @@ void Dispatcher::hand_out(MonoTime now, HandOut batch) {
     if (!holds(item)) continue;  // handed out under a lease that is gone: the server forgot it with the lease
     const std::int64_t wait_us = DULY_PLANTED("publish.due") ? 0 : std::max<std::int64_t>(item.due_in_us, 0);
     const MonoTime publish_at = now + Duration{wait_us};
-    if (known_queues_.insert(item.queue).second) effects_.ensure_queues.push_back(item.queue);
+    if (!item.deliver && known_queues_.insert(item.queue).second)
+      effects_.ensure_queues.push_back(item.queue);
     upcoming_.emplace(std::pair{publish_at, next_arrival_++}, std::move(item));
   }
 }
@@ -120,6 +121,7 @@ void Dispatcher::settle(const SettledPublish& result, const Open& open, MonoTime
       }
       break;
     case PublishOutcome::returned:
+      if (open.items.front().deliver) return mark_unroutable(open.items.front(), result.detail);
       effects_.ensure_queues.push_back(open.items.front().queue);
       give_all_back(GiveBackReason::returned);
       break;
@@ -129,7 +131,19 @@ void Dispatcher::settle(const SettledPublish& result, const Open& open, MonoTime
 }
 
 void Dispatcher::mark(const HandOutItem& item) {
-  to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch});
+  const MarkOutcome outcome = item.deliver ? MarkOutcome::delivered : MarkOutcome::published;
+  to_mark_.push_back({item.id, item.attempt, item.token, item.shard, item.epoch, outcome});
+}
+
+// A failed attempt, unlike what is given back: whose exchange it is must hear of it, and we cannot declare
+// it.
+void Dispatcher::mark_unroutable(const HandOutItem& item, const std::string& detail) {
+  if (DULY_PLANTED("deliver.return")) return mark(item);
+  std::string error = "unroutable: exchange '" + item.deliver->exchange + "', routing key '" +
+                      item.deliver->routing_key + "'";
+  if (!detail.empty()) error += ": " + detail;
+  to_mark_.push_back(
+      {item.id, item.attempt, item.token, item.shard, item.epoch, MarkOutcome::unroutable, std::move(error)});
 }
 
 // ---- time
@@ -212,8 +226,8 @@ HandOutItem Dispatcher::take_due(MonoTime now) {
 
 void Dispatcher::publish(std::vector<HandOutItem> items, MonoTime now) {
   const PublishTicket ticket = next_ticket_++;
-  if (DULY_PLANTED("mark.confirm")) {
-    for (const HandOutItem& item : items) mark(item);
+  for (const HandOutItem& item : items) {
+    if (item.deliver ? DULY_PLANTED("deliver.confirm") : DULY_PLANTED("mark.confirm")) mark(item);
   }
   if (items.size() == 1) {
     effects_.publishes.emplace_back(ticket, items.front());

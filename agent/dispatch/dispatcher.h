@@ -2,7 +2,8 @@
 // thread, no clock.
 //
 // Operation.  Commands are handed over slightly ahead of their time and published when due, never before.
-// Only a confirmed publish is marked; anything else is given back.  Publishing stops before the lease can
+// Only a confirmed publish is marked; anything else is given back, but for a delivery (to an exchange that is
+// not ours) that has no way to go: that is marked as failed.  Publishing stops before the lease can
 // have ended: it is trusted for (ttl - margin) from the moment the last acknowledged heartbeat was *sent*.
 // What is due of a queue with a bundle goes out together, as far as it is due: nobody waits for company.
 // Concurrency.  One thread; call take() after every input and perform what it gives, in order.
@@ -96,6 +97,7 @@ class Dispatcher {
   void publish(std::vector<HandOutItem> items, MonoTime now);
   void settle(const SettledPublish& result, const Open& open, MonoTime now);
   void mark(const HandOutItem& item);
+  void mark_unroutable(const HandOutItem& item, const std::string& detail);
   void give_back(const HandOutItem& item, GiveBackReason reason);
   void let_go_of_all();
   void give_back_upcoming(ShardId shard);

@@ -40,7 +40,7 @@ void AgentNode::perform(DispatchEffects effects) {
   const std::int64_t now_s = to_ms(loop_.wall()) / 1000;
   for (auto& [ticket, item] : effects.publishes) {
     pass("dispatch.before-publish");
-    broker_.publish(ticket, make_execution_message(item, now_s));
+    broker_.publish(ticket, item.deliver ? make_delivery(item) : make_execution_message(item, now_s));
     pass("dispatch.after-publish");
   }
   for (auto& [ticket, items] : effects.bundles) {

@@ -8,6 +8,8 @@
 //    `in_doubt` is not success: the message may or may not be in the queue;
 //  - a publish() while the publishing connection is down or blocked beyond its deadline settles as in_doubt;
 //  - an unroutable message settles as returned, never as confirmed;
+//  - so does a verbatim one whose exchange is not there or may not be written to, and `detail` says which it
+//    was; what else was open on their channel is at worst in doubt, and nothing else is touched;
 //  - deliveries are numbered by (generation, tag); after consumer_down() nothing of that generation can be
 //  settled,
 //    and settle() of an older generation is ignored;
@@ -44,7 +46,12 @@ struct AmqpMessage {
   std::string content_type = "application/json";
   std::int64_t timestamp_s = 0;  // 0 = none
   std::map<std::string, HeaderValue> headers;
-  // Always: delivery_mode 2, app_id "duly", mandatory.
+  // Of a delivery: all of its properties, as AMQP writes them (model/message_properties.h).  When published,
+  // they are looked at only if the message is `verbatim`: then they go out in the place of the fields above,
+  // and on a channel that is for the exchanges of others.
+  std::string properties = {};
+  bool verbatim = false;
+  // Always mandatory; unless verbatim also: delivery_mode 2, app_id "duly".
 };
 
 enum class PublishOutcome : std::uint8_t { confirmed, returned, rejected, in_doubt };
@@ -53,6 +60,7 @@ using PublishTicket = std::uint64_t;  // the caller's own number for one publish
 struct SettledPublish {
   PublishTicket ticket;
   PublishOutcome outcome;
+  std::string detail = {};  // of `returned`, what the broker said; may be empty
 };
 
 struct Delivery {

@@ -7,19 +7,34 @@
 
 namespace duly {
 
-std::uint64_t ConfirmTracker::on_publish(PublishTicket ticket, std::string message_id, MonoTime now) {
+Fingerprint fingerprint_of(const AmqpMessage& message, Compare how) {
+  Fingerprint found;
+  found.exchange = message.exchange;
+  found.way = stable_hash(message.exchange) ^ mix(stable_hash(message.routing_key));
+  found.content = stable_hash(how == Compare::by_content ? message.properties : message.message_id);
+  if (how == Compare::by_content && message.body) found.content ^= mix(stable_hash(*message.body));
+  return found;
+}
+
+std::uint64_t ConfirmTracker::on_publish(PublishTicket ticket, Fingerprint fingerprint, MonoTime now) {
   const std::uint64_t tag = next_tag_++;
-  open_.emplace(tag, Entry{ticket, std::move(message_id), now});
+  open_.emplace(tag, Entry{ticket, std::move(fingerprint), now});
   return tag;
 }
 
-void ConfirmTracker::on_return(const std::string& message_id) {
+void ConfirmTracker::on_return(const Fingerprint& fingerprint, const std::string& reason) {
+  if (DULY_PLANTED("confirm.return")) return;
+  const auto give_back = [&reason](Entry& entry) {
+    entry.returned = true;
+    entry.reason = reason;
+  };
+  std::vector<Entry*> same_way;
   for (auto& [tag, entry] : open_) {
-    if (!entry.returned && entry.message_id == message_id && !DULY_PLANTED("confirm.return")) {
-      entry.returned = true;
-      return;
-    }
+    if (entry.returned || entry.fingerprint.way != fingerprint.way) continue;
+    if (entry.fingerprint.content == fingerprint.content) return give_back(entry);
+    same_way.push_back(&entry);
   }
+  for (Entry* entry : same_way) give_back(*entry);
 }
 
 std::vector<SettledPublish> ConfirmTracker::on_ack(std::uint64_t tag, bool multiple) {
@@ -40,6 +55,19 @@ std::vector<SettledPublish> ConfirmTracker::on_channel_lost() {
   return settled;
 }
 
+std::vector<SettledPublish> ConfirmTracker::on_channel_refused(const std::string& reason) {
+  std::vector<SettledPublish> refused;
+  const bool alone = open_.size() == 1;
+  std::erase_if(open_, [&](const auto& item) {
+    const Entry& entry = item.second;
+    const bool named = reason.find("'" + entry.fingerprint.exchange + "'") != std::string::npos;
+    if (named || alone) refused.push_back({entry.ticket, PublishOutcome::returned, reason});
+    return named || alone;
+  });
+  for (SettledPublish& lost : on_channel_lost()) refused.push_back(std::move(lost));
+  return refused;
+}
+
 std::optional<MonoTime> ConfirmTracker::oldest() const {
   if (open_.empty()) return std::nullopt;
   return open_.begin()->second.sent;
@@ -56,7 +84,7 @@ std::vector<SettledPublish> ConfirmTracker::settle(std::uint64_t tag, bool multi
   std::vector<SettledPublish> settled;
   for (auto entry = first; entry != end; ++entry) {
     const Entry& open = entry->second;
-    settled.push_back({open.ticket, open.returned ? PublishOutcome::returned : outcome});
+    settled.push_back({open.ticket, open.returned ? PublishOutcome::returned : outcome, open.reason});
   }
   open_.erase(first, end);
   return settled;

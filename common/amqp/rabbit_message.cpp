@@ -9,6 +9,7 @@
 namespace duly {
 namespace {
 
+constexpr std::size_t kPoolBytes = 4096;
 constexpr std::size_t kReservedBody = std::size_t{1} << 20;  // a claimed size is not believed beyond this
 
 std::vector<amqp_table_entry_t> encode_headers(const AmqpMessage& message) {
@@ -70,9 +71,28 @@ void decode_properties(const amqp_basic_properties_t& from, AmqpMessage& to) {
   }
 }
 
+// The library writes properties only from what it has read.
+int publish_verbatim(amqp_connection_state_t state, amqp_channel_t channel, const AmqpMessage& message) {
+  amqp_pool_t pool;
+  init_amqp_pool(&pool, kPoolBytes);
+  void* decoded = nullptr;
+  int status = amqp_decode_properties(AMQP_BASIC_CLASS, &pool, as_bytes(message.properties), &decoded);
+  if (status < 0) {
+    status = AMQP_STATUS_BAD_AMQP_DATA;
+  } else {
+    const amqp_bytes_t body = message.body ? as_bytes(*message.body) : amqp_empty_bytes;
+    status = amqp_basic_publish(state, channel, as_bytes(message.exchange), as_bytes(message.routing_key),
+                                /*mandatory=*/1, /*immediate=*/0,
+                                static_cast<const amqp_basic_properties_t*>(decoded), body);
+  }
+  empty_amqp_pool(&pool);
+  return status;
+}
+
 }  // namespace
 
 int publish_message(amqp_connection_state_t state, amqp_channel_t channel, const AmqpMessage& message) {
+  if (message.verbatim) return publish_verbatim(state, channel, message);
   static const std::string kAppId = "duly";
   auto headers = encode_headers(message);
   amqp_basic_properties_t properties{};
@@ -121,6 +141,7 @@ bool MessageAssembler::add(const amqp_frame_t& frame) {
 bool MessageAssembler::add_header(const amqp_frame_t& frame) {
   has_header_ = true;
   missing_ = frame.payload.properties.body_size;
+  message_.properties = to_text(frame.payload.properties.raw);
   too_large_ = missing_ > largest_;
   if (!too_large_) body_.reserve(std::min<std::size_t>(missing_, kReservedBody));
   decode_properties(*static_cast<const amqp_basic_properties_t*>(frame.payload.properties.decoded), message_);

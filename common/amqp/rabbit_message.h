@@ -15,7 +15,8 @@ namespace duly {
 
 inline constexpr std::size_t kLargestBody = std::size_t{16} << 20;
 
-// Writes the message as one mandatory publish.  Answers the library's status.
+// Writes the message as one mandatory publish.  Answers the library's status; AMQP_STATUS_BAD_AMQP_DATA: its
+// properties cannot be read, and nothing was written.
 int publish_message(amqp_connection_state_t state, amqp_channel_t channel, const AmqpMessage& message);
 
 // Puts header and body frames of one channel together again.  One thread.

@@ -72,6 +72,7 @@ Status RabbitPublisher::prepare(RabbitConnection& connection) {
     amqp_confirm_select(connection.state(), kPublishChannel);
     if (auto status = connection.reply(kPublishChannel, "confirm.select"); !status) return status;
   }
+  if (auto status = foreign_.prepare(connection); !status) return status;
   events_.state(/*up=*/true);
   return ok_status();
 }
@@ -82,16 +83,23 @@ Result<MonoTime> RabbitPublisher::turn(RabbitConnection& connection) {
   MonoTime next = expire_queue();
   flush();
   if (!status) return status.error();
-  if (const auto oldest = tracker_.oldest()) {
-    const MonoTime give_up = *oldest + config_.confirm_deadline;
+  if (const auto first = oldest()) {
+    const MonoTime give_up = *first + config_.confirm_deadline;
     if (worker_.now() >= give_up) return Error{Errc::unavailable, "the broker confirms nothing"};
     next = std::min(next, give_up);
   }
   return next;
 }
 
+std::optional<MonoTime> RabbitPublisher::oldest() const {
+  const auto own = tracker_.oldest();
+  const auto foreign = foreign_.oldest();
+  return own && foreign ? std::min(*own, *foreign) : own ? own : foreign;
+}
+
 void RabbitPublisher::lost() {
   settle(tracker_.on_channel_lost());
+  foreign_.lost();
   returned_ = MessageAssembler{};
   flush();
   set_blocked(false);
@@ -111,9 +119,14 @@ Status RabbitPublisher::read_all(RabbitConnection& connection) {
 }
 
 Status RabbitPublisher::on_frame(RabbitConnection& connection, const amqp_frame_t& frame) {
+  if (frame.channel == RabbitForeign::kChannel) return foreign_.on_frame(connection, frame);
   if (frame.frame_type == AMQP_FRAME_METHOD) return on_method(connection, frame.payload.method);
   if (frame.channel != kPublishChannel || !returned_.add(frame)) return ok_status();
-  if (const auto message = returned_.take()) tracker_.on_return(message->message_id);
+  if (auto message = returned_.take()) {
+    message->exchange = std::move(returned_to_.exchange);
+    message->routing_key = std::move(returned_to_.routing_key);
+    tracker_.on_return(fingerprint_of(*message, Compare::by_id));
+  }
   return ok_status();
 }
 
@@ -129,7 +142,13 @@ Status RabbitPublisher::on_method(RabbitConnection& connection, const amqp_metho
       settle(tracker_.on_nack(nack->delivery_tag, nack->multiple != 0));
       return ok_status();
     }
-    case AMQP_BASIC_RETURN_METHOD: returned_.begin(); return ok_status();
+    case AMQP_BASIC_RETURN_METHOD: {
+      const auto* back = static_cast<const amqp_basic_return_t*>(method.decoded);
+      returned_to_.exchange = to_text(back->exchange);
+      returned_to_.routing_key = to_text(back->routing_key);
+      returned_.begin();
+      return ok_status();
+    }
     case AMQP_CONNECTION_BLOCKED_METHOD: set_blocked(true); return ok_status();
     case AMQP_CONNECTION_UNBLOCKED_METHOD: set_blocked(false); return ok_status();
     case AMQP_CONNECTION_CLOSE_METHOD: {
@@ -169,16 +188,16 @@ std::deque<RabbitPublisher::Work> RabbitPublisher::take_work(std::size_t publish
 
 Status RabbitPublisher::do_work(RabbitConnection& connection) {
   const std::size_t window = config_.publish_window;
-  std::deque<Work> work = take_work(window - std::min(window, tracker_.open()));
+  std::deque<Work> work = take_work(window - std::min(window, tracker_.open() + foreign_.open()));
   std::optional<GatheredWrites> gathered;
   while (!work.empty()) {
     Status status = ok_status();
     if (auto* waiting = std::get_if<Waiting>(&work.front())) {
-      if (!gathered && work.size() > 1) gathered.emplace(connection.descriptor());
-      tracker_.on_publish(waiting->ticket, waiting->message.message_id, worker_.now());
-      const auto call = connection.watched();
-      status =
-          connection.sent(publish_message(connection.state(), kPublishChannel, waiting->message), "publish");
+      const AmqpMessage& message = waiting->message;
+      const bool asks = message.verbatim && foreign_.must_ask(message.exchange, worker_.now());
+      if (asks) gathered.reset();  // for the same reason as below
+      if (!asks && !gathered && work.size() > 1) gathered.emplace(connection.descriptor());
+      status = publish_one(connection, *waiting);
     } else {
       const auto& queue = std::get<std::string>(work.front());
       gathered.reset();  // its answer is waited for
@@ -191,6 +210,14 @@ Status RabbitPublisher::do_work(RabbitConnection& connection) {
     }
   }
   return ok_status();
+}
+
+Status RabbitPublisher::publish_one(RabbitConnection& connection, Waiting& waiting) {
+  if (waiting.message.verbatim)
+    return foreign_.publish(connection, kDeclareChannel, waiting.ticket, std::move(waiting.message));
+  tracker_.on_publish(waiting.ticket, fingerprint_of(waiting.message, Compare::by_id), worker_.now());
+  const auto call = connection.watched();
+  return connection.sent(publish_message(connection.state(), kPublishChannel, waiting.message), "publish");
 }
 
 // What was taken and not yet written waits for the next connection, in its place and with its deadline.
@@ -222,10 +249,12 @@ MonoTime RabbitPublisher::expire_queue() {
 }
 
 void RabbitPublisher::settle(std::vector<SettledPublish> settled) {
-  settled_.insert(settled_.end(), settled.begin(), settled.end());
+  settled_.insert(settled_.end(), std::make_move_iterator(settled.begin()),
+                  std::make_move_iterator(settled.end()));
 }
 
 void RabbitPublisher::flush() {
+  settle(foreign_.take_settled());
   if (settled_.empty()) return;
   events_.settled(std::exchange(settled_, {}));
 }

@@ -10,12 +10,14 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "common/amqp/confirm_tracker.h"
+#include "common/amqp/rabbit_foreign.h"
 #include "common/amqp/rabbit_message.h"
 #include "common/amqp/rabbit_worker.h"
 
@@ -62,6 +64,8 @@ class RabbitPublisher {
   void set_blocked(bool blocked);
   std::deque<Work> take_work(std::size_t publishes) DULY_EXCLUDES(mutex_);
   Status do_work(RabbitConnection& connection);
+  Status publish_one(RabbitConnection& connection, Waiting& waiting);
+  [[nodiscard]] std::optional<MonoTime> oldest() const;
   void give_back(std::deque<Work> work) DULY_EXCLUDES(mutex_);
   void settle(std::vector<SettledPublish> settled);
   void flush();
@@ -73,6 +77,8 @@ class RabbitPublisher {
   // Publisher's thread only.
   ConfirmTracker tracker_;
   MessageAssembler returned_;
+  AmqpMessage returned_to_;  // its exchange and routing key
+  RabbitForeign foreign_;
   std::vector<SettledPublish> settled_;
   bool blocked_ = false;
 

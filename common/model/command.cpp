@@ -23,6 +23,7 @@ std::string_view name_of(AttemptOutcome outcome) {
     case AttemptOutcome::lost: return "lost";
     case AttemptOutcome::handed_back: return "handed_back";
     case AttemptOutcome::cancelled: return "cancelled";
+    case AttemptOutcome::delivered: return "delivered";
   }
   return "?";
 }

@@ -33,6 +33,14 @@ enum class OnLost : std::uint8_t { retry = 0, dead = 1 };
 using Bytes = std::shared_ptr<const std::string>;
 inline Bytes make_bytes(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
 
+// Where a command in deliver mode goes when it is due (docs/decisions/0027).
+struct DeliverTarget {
+  std::string exchange;  // empty = the broker's default one
+  std::string routing_key;
+  std::string properties;  // of the message, as AMQP writes them (model/message_properties.h)
+  friend bool operator==(const DeliverTarget&, const DeliverTarget&) = default;
+};
+
 struct CommandSpec {
   std::string type;
   std::string queue = "default";
@@ -48,7 +56,8 @@ struct CommandSpec {
   std::optional<std::int64_t> expires_at_ms;
   OnLost on_lost = OnLost::retry;
   std::map<std::string, std::string> labels;
-  std::vector<CommandId> depends_on;  // that must have succeeded first
+  std::vector<CommandId> depends_on;     // that must have succeeded first
+  std::optional<DeliverTarget> deliver;  // nothing = executors run it
   // Set by the server on what a schedule makes: its number, and the fire's nominal time.
   std::int64_t schedule = 0;  // 0 = none
   std::int64_t fire_at_ms = 0;
@@ -62,6 +71,7 @@ enum class AttemptOutcome : std::uint8_t {
   lost = 3,         // its executor vanished
   handed_back = 4,  // by a draining agent, or by a handler that did nothing: does not count
   cancelled = 5,
+  delivered = 6,  // deliver mode: the broker has confirmed its message
 };
 std::string_view name_of(AttemptOutcome outcome);
 

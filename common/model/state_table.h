@@ -1,7 +1,7 @@
 // The life of a command: its states, and the only moves between them.
 //
-// The table is the contract's drawing (section 2) and one edge more (docs/decisions/0016).  The store asks it
-// before every change; a move that is not here is a programming error and ends the process.
+// The table is the contract's drawing (section 2) and three edges more (docs/decisions/0016 and 0027).  The
+// store asks it before every change; a move that is not here is a programming error and ends the process.
 #pragma once
 
 #include <array>
@@ -77,6 +77,8 @@ inline constexpr std::array kEdges = {
     Edge{State::scheduled, Move::cancel, State::cancelled},
     Edge{State::scheduled, Move::expire, State::expired},
     Edge{State::scheduled, Move::hand_over, State::delivered},
+    Edge{State::scheduled, Move::retry, State::scheduled},  // deliver mode: its message has no way to go …
+    Edge{State::scheduled, Move::die, State::dead},         // … and has had none for too long
     Edge{State::queued, Move::permit, State::running},
     Edge{State::queued, Move::cancel, State::cancelled},
     Edge{State::queued, Move::expire, State::expired},

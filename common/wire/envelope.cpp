@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/model/limits.h"
+#include "common/model/message_properties.h"
 
 namespace duly {
 namespace {
@@ -41,6 +42,25 @@ AmqpMessage make_execution_message(const HandOutItem& item, std::int64_t now_s) 
                      {"duly-token", std::int64_t{item.token.value}},
                      {"duly-due-at", item.due_at_ms}};
   if (!item.key.empty()) message.headers.emplace("duly-key", item.key);
+  return message;
+}
+
+// An empty message id asks for ours: who submits over HTTP does not know it yet.
+AmqpMessage make_delivery(const HandOutItem& item) {
+  DULY_ASSERT(item.deliver);
+  AmqpMessage message;
+  message.exchange = item.deliver->exchange;
+  message.routing_key = item.deliver->routing_key;
+  message.body = item.payload;
+  message.verbatim = true;
+  message.properties = item.deliver->properties;
+  auto properties = read_properties(message.properties);
+  if (!properties) return message;  // and the broker's side says so
+  message.message_id = properties->message_id.value_or("");
+  if (properties->message_id != "") return message;
+  message.message_id = format_command_id(item.id);
+  properties->message_id = message.message_id;
+  message.properties = write_properties(*properties);
   return message;
 }
 

@@ -1,4 +1,5 @@
-// The execution message as it travels through RabbitMQ (contract section 5), to and from an AmqpMessage.
+// Commands as messages: the execution message (contract section 5), to and from an AmqpMessage, and what
+// deliver mode publishes.
 #pragma once
 
 #include <string>
@@ -10,6 +11,9 @@ namespace duly {
 
 // The message for one handed-out command: exchange duly.execute, routing key = the queue, body = the payload.
 AmqpMessage make_execution_message(const HandOutItem& item, std::int64_t now_s);
+
+// Of a command in deliver mode: the message as it was asked for, to the exchange it was asked for.
+AmqpMessage make_delivery(const HandOutItem& item);
 
 // What an executor needs of a delivery.
 struct Execution {

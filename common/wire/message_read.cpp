@@ -83,6 +83,8 @@ Enum read_enum(Decoding& d, FlatReader& reader, const char* field, const std::ar
 
 constexpr std::array kReasons = {GiveBackReason::drained, GiveBackReason::returned, GiveBackReason::rejected,
                                  GiveBackReason::in_doubt, GiveBackReason::broker_down};
+constexpr std::array kMarkOutcomes = {MarkOutcome::published, MarkOutcome::delivered,
+                                      MarkOutcome::unroutable};
 constexpr std::array kOutcomes = {AttemptOutcome::succeeded,   AttemptOutcome::failed,
                                   AttemptOutcome::timed_out,   AttemptOutcome::lost,
                                   AttemptOutcome::handed_back, AttemptOutcome::cancelled};
@@ -132,7 +134,10 @@ Marks read_marks(Decoding& d, FlatReader& r) {
   Marks m;
   m.sequence = r.unsigned_integer("sequence");
   m.items = read_items<MarkItem>(d, items_of(r), [&](FlatReader& i) {
-    return MarkItem{d.id(i), read_attempt(i), read_token(i), read_shard(i), read_epoch(i)};
+    MarkItem item{d.id(i), read_attempt(i), read_token(i), read_shard(i), read_epoch(i)};
+    if (i.has("outcome")) item.outcome = read_enum(d, i, "outcome", kMarkOutcomes);
+    if (i.has("error")) item.error = i.text("error", limits::kErrorBytes);
+    return item;
   });
   return m;
 }
@@ -167,6 +172,15 @@ Finish read_finish(Decoding& d, FlatReader& r) {
 
 // ---- reading: server to agent
 // --------------------------------------------------------------------------------
+
+DeliverTarget read_target(Decoding& d, FlatReader& i) {
+  DeliverTarget target;
+  target.exchange = i.text("deliver_exchange", limits::kExchangeBytes);
+  target.routing_key = i.text("deliver_routing_key", limits::kRoutingKeyBytes);
+  const auto most = static_cast<std::int64_t>(limits::kPropertiesBytes);
+  target.properties = *d.bytes(i.integer("properties_bytes", 0, most));
+  return target;
+}
 
 int read_bundle_size(FlatReader& r) {
   return static_cast<int>(r.integer("bundle", 1, std::int64_t{limits::kBundleCommands}));
@@ -203,6 +217,7 @@ HandOut read_hand_out(Decoding& d, FlatReader& r) {
     if (i.has("content_type")) item.content_type = i.text("content_type", limits::kContentTypeBytes);
     if (i.has("bundle")) item.bundle = read_bundle_size(i);
     item.payload = d.bytes(i.integer("payload_bytes", 0, static_cast<std::int64_t>(limits::kPayloadBytes)));
+    if (i.has("deliver_exchange")) item.deliver = read_target(d, i);
     return item;
   })};
 }

@@ -104,6 +104,8 @@ void write(JsonObject& object, const Marks& m, Frame& frame) {
     one.number("token", item.token.value);
     one.number("shard", item.shard.value);
     one.number("epoch", item.epoch.value);
+    if (item.outcome != MarkOutcome::published) one.text("outcome", name_of(item.outcome));
+    if (!item.error.empty()) one.text("error", item.error);
     one.end();
   });
 }
@@ -192,8 +194,14 @@ void write(JsonObject& object, const HandOut& m, Frame& frame) {
     if (!item.key.empty()) one.text("key", item.key);
     if (!item.content_type.empty()) one.text("content_type", item.content_type);
     if (item.bundle > 1) one.number("bundle", item.bundle);
-    one.end();
     frame.bytes += *item.payload;
+    if (item.deliver) {
+      one.text("deliver_exchange", item.deliver->exchange);
+      one.text("deliver_routing_key", item.deliver->routing_key);
+      one.unsigned_number("properties_bytes", item.deliver->properties.size());
+      frame.bytes += item.deliver->properties;
+    }
+    one.end();
   });
 }
 void write(JsonObject& object, const MarksAck& m, Frame&) {

@@ -13,4 +13,13 @@ std::string_view name_of(GiveBackReason reason) {
   return "?";
 }
 
+std::string_view name_of(MarkOutcome outcome) {
+  switch (outcome) {
+    case MarkOutcome::published: return "published";
+    case MarkOutcome::delivered: return "delivered";
+    case MarkOutcome::unroutable: return "unroutable";
+  }
+  return "?";
+}
+
 }  // namespace duly

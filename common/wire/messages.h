@@ -14,7 +14,7 @@
 
 namespace duly {
 
-inline constexpr int kProtocolVersion = 1;
+inline constexpr int kProtocolVersion = 2;
 
 // One attempt of one command.
 struct AttemptRef {
@@ -73,14 +73,20 @@ struct Credit {
   std::int64_t room = 0;
 };
 
+// published: an execution message is in its queue.  The others are of deliver mode: the target has the
+// message, or there is no way to it.
+enum class MarkOutcome : std::uint8_t { published, delivered, unroutable };
+std::string_view name_of(MarkOutcome outcome);
 struct MarkItem {
   CommandId id;
   int attempt = 0;
   Token token;  // of the message that was confirmed: a rescheduled command is not marked by its old message
   ShardId shard;
   Epoch epoch;
+  MarkOutcome outcome = MarkOutcome::published;
+  std::string error = {};  // of an unroutable one
 };
-// The broker has confirmed these.  Resent until acknowledged.
+// The broker has settled these.  Resent until acknowledged.
 struct Marks {
   std::uint64_t sequence = 0;
   std::vector<MarkItem> items;
@@ -178,6 +184,7 @@ struct HandOutItem {
   Bytes payload;
   std::string content_type = {};  // of the payload; empty = application/json
   int bundle = 1;                 // of its queue: so many commands may travel in one message
+  std::optional<DeliverTarget> deliver = std::nullopt;  // nothing = to the queue, for executors
 };
 struct HandOut {
   std::vector<HandOutItem> items;

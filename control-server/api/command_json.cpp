@@ -9,6 +9,7 @@
 #include "common/model/limits.h"
 #include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
+#include "control-server/api/deliver_json.h"
 
 namespace duly {
 namespace {
@@ -175,7 +176,7 @@ void read_depends_on(Reading& r, const Json& value) {
     if (id) r.spec().depends_on.push_back(*id);
   }
 }
-void refuse_deliver(Reading& r, const Json&) { r.complain("deliver", "is not supported by this version"); }
+void read_deliver_later(Reading&, const Json&) {}  // see check_together
 void refuse_callback(Reading& r, const Json&) {
   r.complain("callback_url", "is not supported by this version");
 }
@@ -213,7 +214,7 @@ constexpr std::array kRules = {
     FieldRule{"labels", &read_labels},
     FieldRule{"on_lost", &read_on_lost},
     FieldRule{"depends_on", &read_depends_on},
-    FieldRule{"deliver", &refuse_deliver},
+    FieldRule{"deliver", &read_deliver_later},
     FieldRule{"callback_url", &refuse_callback},
     FieldRule{"idempotency_key", &read_idempotency_key},
     FieldRule{"name", &read_node_name},
@@ -230,6 +231,8 @@ void read_field(Reading& r, const std::string& name, const Json& value) {
 void check_together(Reading& r, const Json& object) {
   CommandSpec& spec = r.spec();
   if (!object.contains("type")) r.complain("type", "is required");
+  if (const auto deliver = object.find("deliver"); deliver != object.end())
+    spec.deliver = read_deliver(*deliver, spec.type, r.source.at, r.complaints);
   if (object.contains("due_at") && object.contains("delay_ms")) {
     r.complain("due_at", "cannot be given together with delay_ms");
     r.complain("delay_ms", "cannot be given together with due_at");

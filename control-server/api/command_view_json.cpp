@@ -1,6 +1,7 @@
 #include "common/base/base64.h"
 #include "common/wire/json_text.h"
 #include "control-server/api/command_json.h"
+#include "control-server/api/deliver_json.h"
 
 namespace duly {
 namespace {
@@ -98,6 +99,9 @@ void append_request(std::string& out, JsonObject& object, const CommandView& vie
                       view.workflow.value == 0 ? std::string() : format_workflow_id(view.workflow));
   object.text_or_null("node", view.node);
   object.text("on_lost", spec.on_lost == OnLost::dead ? "dead" : "retry");
+  if (!spec.deliver) return object.raw("deliver", "null");
+  object.begin("deliver");
+  append_deliver(out, *spec.deliver);
 }
 
 }  // namespace

@@ -32,6 +32,8 @@ std::vector<NamedCounter> counters_of(const StatsSnapshot& s) {
       {"permits_refused", "Permits refused to executors.", s.permits_refused},
       {"succeeded", "Attempts that succeeded.", s.succeeded},
       {"failed", "Attempts that failed.", s.failed},
+      {"delivered", "Commands in deliver mode whose message the broker has confirmed.", s.delivered},
+      {"unroutable", "Attempts in deliver mode that found no way to their target.", s.unroutable},
       {"lost", "Attempts whose executor vanished.", s.lost},
       {"retried", "Attempts that led to another one.", s.retried},
       {"died", "Commands that became dead.", s.died},

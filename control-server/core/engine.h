@@ -98,7 +98,7 @@ class Engine {
     Epoch epoch;
     QueueNumber queue = 0;
     PartyNumber publisher = 0;
-    bool republish = false;
+    bool republish = false, delivers = false;  // delivers: to somebody else's exchange
     bool refused = false;  // its message came to the permit and was dropped for the limits' sake
   };
   struct Running {
@@ -118,9 +118,10 @@ class Engine {
   struct QueueInfo {
     bool paused = false;
     QueueGate gate;
-    std::int64_t handed = 0;        // out with agents and not yet marked …
-    std::int64_t handed_again = 0;  // … of these, published anew
-    MonoTime inspected{};           // last asked
+    std::int64_t handed = 0;            // out with agents and not yet marked …
+    std::int64_t handed_again = 0;      // … of these, published anew
+    std::int64_t handed_to_others = 0;  // … and not for our own queues: never `queued`
+    MonoTime inspected{};               // last asked
     Duration suspect_after = limits_queued_suspect();
     std::int64_t inspect_before_ms = 0;  // queued before this is what the question was about
     bool inspecting = false;
@@ -201,6 +202,7 @@ class Engine {
   Permit permit(const PermitRequest& request);
   void count_start(const StateRow& row, bool just_now);
   bool mark(const MarkItem& item, const Agent& agent);
+  void mark_delivery(StateRow& row, const MarkItem& item, const Agent& agent);  // engine_deliver.cpp
   // False when the report is stale.
   bool finish(const FinishItem& item, PartyNumber executor);
   void lose_attempt(CommandId id, const std::string& why);

@@ -228,11 +228,13 @@ void Engine::reclaim(Agent& agent, const Hello& hello) {
     const ReadyRow ready{
         row->id,    row->due_ms,  row->priority, row->next_attempt(), row->base_attempt + row->max_attempts,
         row->token, row->key_hash};
+    const bool delivers = store_.delivers(ref.id);
     handed_.emplace(ref.id,
-                    Handed{ready, row->shard, shard.row.epoch, row->queue, agent.party, false, false});
+                    Handed{ready, row->shard, shard.row.epoch, row->queue, agent.party, false, delivers});
     handed_by_shard_[row->shard].insert(ref.id);
     if (row->key_hash != 0) handed_keys_[row->key_hash] = ref.id;
     ++queues_[row->queue].handed;
+    if (delivers) ++queues_[row->queue].handed_to_others;
   }
   // Also when empty: the first lease after a welcome says what the agent may keep.
   send(agent.session, std::move(lease));

@@ -152,8 +152,8 @@ StateRow Engine::accept(const NewCommand& command, std::int64_t unmet) {
   ++seconds_.back().accepted;
   if (unmet > 0) return store_.put_unmet(row.id, unmet), row;
   auto body = std::make_shared<CommandBody>();
-  *body = CommandBody{spec.type,  spec.queue,      spec.key,     spec.payload,
-                      spec.retry, spec.timeout_ms, spec.on_lost, spec.content_type};
+  *body = CommandBody{spec.type,       spec.queue,   spec.key,          spec.payload, spec.retry,
+                      spec.timeout_ms, spec.on_lost, spec.content_type, spec.deliver};
   became_scheduled(row, std::move(body));
   return row;
 }

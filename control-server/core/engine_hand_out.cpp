@@ -16,7 +16,7 @@ constexpr int kTurn = 32;  // commands of one shard and queue before the next ha
 bool Engine::queue_open(QueueNumber queue) const {
   const auto at = queues_.find(queue);
   const bool paused = at != queues_.end() && at->second.paused;
-  const std::int64_t handed = at != queues_.end() ? at->second.handed : 0;
+  const std::int64_t handed = at != queues_.end() ? at->second.handed - at->second.handed_to_others : 0;
   return !paused && store_.count(queue, State::queued) + handed < config_.max_queued;
 }
 
@@ -72,12 +72,15 @@ bool Engine::fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch
     if (!entry) return false;
     auto item = prepare(*entry, shard, epoch);
     if (!item) continue;
-    item->bundle = static_cast<int>(info.gate.limits().bundle);
-    bytes += item->payload->size();
-    handed_.emplace(item->id, Handed{entry->row, shard, epoch, queue, agent.party, entry->republish, false});
+    const bool delivers = item->deliver.has_value();
+    item->bundle = delivers ? 1 : static_cast<int>(info.gate.limits().bundle);
+    bytes += item->payload->size() + (delivers ? item->deliver->properties.size() : 0);
+    handed_.emplace(item->id,
+                    Handed{entry->row, shard, epoch, queue, agent.party, entry->republish, delivers});
     handed_by_shard_[shard].insert(item->id);
     if (entry->row.key_hash != 0) handed_keys_[entry->row.key_hash] = item->id;
     ++info.handed;
+    if (delivers) ++info.handed_to_others;
     if (entry->republish) ++info.handed_again;
     info.gate.held_back.erase(item->id);
     ++stats_.handed_out;
@@ -114,6 +117,7 @@ std::optional<HandOutItem> Engine::prepare(const WindowEntry& entry, ShardId sha
   item.key = body->key;
   item.payload = body->payload;
   item.content_type = body->content_type;
+  item.deliver = body->deliver;
   return item;
 }
 

@@ -26,7 +26,10 @@ std::int64_t bytes_of(const Bytes& payload) {
 
 std::int64_t bytes_of(const Submit& submit) {
   std::int64_t bytes = 0;
-  for (const NewCommand& command : submit.commands) bytes += kRowsBytes + bytes_of(command.spec.payload);
+  for (const NewCommand& command : submit.commands) {
+    bytes += kRowsBytes + bytes_of(command.spec.payload);
+    if (command.spec.deliver) bytes += static_cast<std::int64_t>(command.spec.deliver->properties.size());
+  }
   return bytes;
 }
 

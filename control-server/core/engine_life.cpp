@@ -22,15 +22,23 @@ bool Engine::mark(const MarkItem& item, const Agent& agent) {
   if (!row || row->shard != item.shard) return false;
   const auto handed = handed_.find(item.id);
   const bool in_turn = row->key_hash == 0 || row->state != State::scheduled || handed != handed_.end();
-  const bool this_token = DULY_PLANTED("mark.token") || row->token == item.token;
+  const bool any_token =
+      item.outcome == MarkOutcome::published ? DULY_PLANTED("mark.token") : DULY_PLANTED("deliver.token");
+  const bool this_token = any_token || row->token == item.token;
   const bool current = this_token && row->next_attempt() == item.attempt && in_turn;
   const bool refused = handed != handed_.end() && handed->second.refused;
+  const bool delivers = handed != handed_.end() ? handed->second.delivers
+                                                : row->state == State::scheduled && store_.delivers(item.id);
   if (handed != handed_.end()) {
     forget_hand_out(item.id);
     // What the agent published is no longer what the command is: hand it out anew.
     if (!current && row->state == State::scheduled) became_scheduled(*row, nullptr);
   }
-  if (current && (row->state == State::scheduled || row->state == State::queued)) {
+  if (delivers || item.outcome != MarkOutcome::published) {
+    if (row->state != State::scheduled || !current) return true;
+    const bool its_own_kind = delivers && item.outcome != MarkOutcome::published;
+    its_own_kind ? mark_delivery(*row, item, agent) : became_scheduled(*row, nullptr);
+  } else if (current && (row->state == State::scheduled || row->state == State::queued)) {
     QueueInfo& info = queues_[row->queue];
     info.failures_in_a_row = 0;
     info.last_problem.clear();
@@ -67,13 +75,14 @@ Permit Engine::permit(const PermitRequest& request) {
   auto row = store_.find(id);
   if (!row)
     return note_missing(id, "its message came, attempt " + std::to_string(attempt)), Permit{Refusal::unknown};
-  const auto timeout_ms = store_.timeout_ms(id);
-  if (!timeout_ms) return {Refusal::unknown};
+  const auto terms = store_.attempt_terms(id);
+  if (!terms) return {Refusal::unknown};
+  if (terms->delivers) return {Refusal::stale};  // nobody runs it: it goes where it was to be delivered
   if (row->state == State::running && row->attempt == attempt) {
     const bool this_request = DULY_PLANTED("permit.nonce") || row->nonce == nonce;
     const bool same = row->executor == executor && this_request && session.value != 0;
     if (same || DULY_PLANTED("permit.once"))
-      return {Refusal::none, *timeout_ms};  // the answer was lost, not the permit
+      return {Refusal::none, terms->timeout_ms};  // the answer was lost, not the permit
     return {Refusal::already_permitted};
   }
   if (attempt <= row->attempt) return {is_end(row->state) ? Refusal::finished : Refusal::already_permitted};
@@ -105,9 +114,9 @@ Permit Engine::permit(const PermitRequest& request) {
   row->executor = executor;
   row->nonce = nonce;
   store_.move(*row, Move::permit);
-  note_running(*row, *timeout_ms, session.value == 0);
+  note_running(*row, terms->timeout_ms, session.value == 0);
   count_start(*row, !ran);
-  return {Refusal::none, *timeout_ms};
+  return {Refusal::none, terms->timeout_ms};
 }
 
 // How late it is says something of us only when it starts `just_now`.
@@ -199,6 +208,7 @@ bool Engine::finish(const FinishItem& item, PartyNumber executor) {
     case AttemptOutcome::timed_out:
     case AttemptOutcome::lost:
     case AttemptOutcome::cancelled:
+    case AttemptOutcome::delivered:  // no executor says that
       ++stats_.failed;
       retry_or_die(*row, item.retryable,
                    item.retryable ? DeadReason::attempts_exhausted : DeadReason::not_retryable,
@@ -312,6 +322,7 @@ void Engine::forget_hand_out(CommandId id) {
   if (at == handed_.end()) return;
   const Handed& handed = at->second;
   --queues_[handed.queue].handed;
+  if (handed.delivers) --queues_[handed.queue].handed_to_others;
   if (handed.republish) --queues_[handed.queue].handed_again;
   handed_by_shard_[handed.shard].erase(id);
   const auto key = handed_keys_.find(handed.row.key_hash);

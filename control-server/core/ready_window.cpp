@@ -146,10 +146,10 @@ std::vector<ReadyWindow::Load> ReadyWindow::loads(std::int64_t now_ms) {
 
 void ReadyWindow::insert(Lane& lane, WindowEntry entry, bool below_frontier) {
   if (entry.body) {
-    if (body_bytes_ + entry.body->payload->size() > limits::kBodyCacheBytes) {
+    if (body_bytes_ + entry.body->bytes() > limits::kBodyCacheBytes) {
       entry.body = nullptr;
     } else {
-      body_bytes_ += entry.body->payload->size();
+      body_bytes_ += entry.body->bytes();
     }
   }
   if (below_frontier) lane.by_due.insert(place(entry.row));
@@ -161,7 +161,7 @@ void ReadyWindow::insert(Lane& lane, WindowEntry entry, bool below_frontier) {
 
 void ReadyWindow::erase(Lane& lane, std::map<CommandId, WindowEntry>::iterator at) {
   const WindowEntry& entry = at->second;
-  if (entry.body) body_bytes_ -= entry.body->payload->size();
+  if (entry.body) body_bytes_ -= entry.body->bytes();
   lane.by_due.erase(place(entry.row));
   lane.upcoming.erase({entry.eligible_ms, entry.row.id});
   lane.due.erase(rank(entry));

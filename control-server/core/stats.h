@@ -29,6 +29,7 @@ struct StatsSnapshot {
   // Since the start of this process:
   std::uint64_t accepted = 0, replayed = 0, handed_out = 0, marked = 0, permitted = 0, permits_refused = 0;
   std::uint64_t succeeded = 0, failed = 0, lost = 0, retried = 0, died = 0, cancelled = 0, expired = 0;
+  std::uint64_t delivered = 0, unroutable = 0;  // deliver mode
   std::uint64_t stale_marks = 0, stale_results = 0, republished = 0, given_back = 0,
                 dead_letters_published = 0, removed = 0;
   std::uint64_t commits = 0, committed_inputs = 0, shard_moves = 0, agents_lost = 0;

@@ -9,6 +9,7 @@
 
 #include "common/base/planted.h"
 #include "common/model/limits.h"
+#include "common/model/message_properties.h"
 #include "common/wire/json.h"
 #include "control-server/api/command_json.h"
 #include "control-server/ingest/header_value.h"
@@ -17,6 +18,7 @@ namespace duly {
 namespace {
 
 constexpr std::string_view kJsonType = "application/json";
+constexpr const char* kDeliverType = "deliver";  // of what has no type that could be ours
 // RFC 3339 has years of four digits.
 constexpr std::int64_t kFirstInstant = -62'135'596'800'000;
 constexpr std::int64_t kLastInstant = 253'402'300'799'999;
@@ -33,7 +35,8 @@ constexpr std::array kSources = {
     Source{"header x-delay", "delay_ms"},
     Source{"header duly-key", "key"},
     Source{"header duly-priority", "priority"},
-    Source{"the headers duly-deliver-exchange and duly-deliver-routing-key", "deliver"},
+    Source{"header duly-deliver-exchange", "deliver/exchange"},
+    Source{"header duly-deliver-routing-key", "deliver/routing_key"},
     Source{"the body", "payload"},
 };
 
@@ -87,7 +90,8 @@ Status put_header(const std::string& name, const HeaderValue& value, Json& objec
   if (name == "duly-priority") return put_priority(value, object);
   if (name == "duly-queue") return put_text(name, "queue", value, object);
   if (name == "duly-key") return put_text(name, "key", value, object);
-  if (name.starts_with("duly-deliver-")) return object["deliver"] = Json::object(), ok_status();
+  if (name == "duly-deliver-exchange") return put_text(name, "exchange", value, object["deliver"]);
+  if (name == "duly-deliver-routing-key") return put_text(name, "routing_key", value, object["deliver"]);
   return invalid("header " + name.substr(0, 64) + ": is not known");
 }
 
@@ -113,6 +117,35 @@ std::string content_type_of(const AmqpMessage& message, bool opaque) {
   return opaque ? "application/octet-stream" : "";
 }
 
+// In deliver mode: the way is the message's own unless a header says otherwise, and its type need not be one
+// of ours, for nobody here looks for a handler.
+Status complete_delivery(const AmqpMessage& message, Json& object) {
+  Json& deliver = object["deliver"];
+  if (!deliver.contains("routing_key")) {
+    if (!is_utf8(message.routing_key)) return invalid("the routing key: must be text in UTF-8");
+    deliver["routing_key"] = message.routing_key;
+  }
+  if (!is_plain_name(message.type, limits::kTypeBytes)) object["type"] = kDeliverType;
+  return ok_status();
+}
+
+bool is_for_us(const std::string& header) {
+  return header == "x-delay" || header == "x-delivery-count" || header.starts_with("duly-");
+}
+
+// What the target gets: all that the publisher wrote, but for what was meant for us or counted by the broker
+// on the way here, and for the user id, which RabbitMQ takes from nobody but the user himself.
+Result<std::string> forwarded_properties(const AmqpMessage& message) {
+  if (message.properties.size() > limits::kPropertiesBytes)
+    return invalid("the properties: are larger than " + std::to_string(limits::kPropertiesBytes) + " bytes");
+  auto properties = read_properties(message.properties);
+  if (!properties) return properties.error();
+  std::erase_if(properties->headers, [](const MessageHeader& header) { return is_for_us(header.name); });
+  properties->delivery_mode = 2;
+  properties->user_id.reset();
+  return write_properties(*properties);
+}
+
 // The meaning of the same fields by HTTP is the same, so one key there and here is one command.
 std::uint64_t meaning_of(const Json& object, const CommandSpec& spec) {
   const std::uint64_t meaning = meaning_hash(object);
@@ -133,6 +166,9 @@ Result<NewCommand> read_submit_message(const AmqpMessage& message, std::int64_t 
   for (const auto& [name, value] : message.headers) {
     if (auto put = put_header(name, value, object); !put) return put.error();
   }
+  if (object.contains("deliver")) {
+    if (auto complete = complete_delivery(message, object); !complete) return complete.error();
+  }
   const bool opaque = !put_json_payload(message, object);
   CommandSource source{"", "", false, now_ms};
   source.payload = message.body;
@@ -142,6 +178,11 @@ Result<NewCommand> read_submit_message(const AmqpMessage& message, std::int64_t 
   command.spec.opaque = opaque;
   command.spec.payload = message.body;
   command.spec.content_type = content_type_of(message, opaque);
+  if (command.spec.deliver) {
+    auto properties = forwarded_properties(message);
+    if (!properties) return properties.error();
+    command.spec.deliver->properties = std::move(*properties);
+  }
   if (message.message_id.empty() || DULY_PLANTED("submit.message-id")) return command;
   command.idempotency_key = message.message_id;
   command.body_hash = meaning_of(object, command.spec);

@@ -80,4 +80,17 @@ std::map<std::string, std::string> read_labels(const std::string& text) {
   return labels;
 }
 
+void bind_deliver(Sql& query, const std::optional<DeliverTarget>& deliver) {
+  if (!deliver) {
+    query.bind_null().bind_null().bind_null();
+  } else {
+    query.bind(deliver->exchange).bind(deliver->routing_key).bind_blob(deliver->properties);
+  }
+}
+
+std::optional<DeliverTarget> read_deliver(Sql& query, int first) {
+  if (query.is_null(first)) return std::nullopt;
+  return DeliverTarget{query.text(first), query.text(first + 1), query.text(first + 2)};
+}
+
 }  // namespace duly::columns

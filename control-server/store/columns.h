@@ -16,7 +16,8 @@
 #define DULY_SCHEDULE_COLUMNS                                                                          \
   "id, name, version, spec, cron, every_ms, time_zone, start_ms, end_ms, enabled, overlap, catch_up, " \
   "window_ms, catch_max, jitter_ms, type, queue, key, priority, retry, timeout_ms, on_lost, labels, "  \
-  "payload, created_ms, updated_ms, next_ms, buffered_ms, last_fire_ms, fired, skipped"
+  "payload, deliver_exchange, deliver_key, deliver_properties, created_ms, updated_ms, next_ms, "      \
+  "buffered_ms, last_fire_ms, fired, skipped"
 
 #define DULY_WORKFLOW_COLUMNS \
   "id, name, on_failure, state, stopped, total, open, failed, created_ms, finished_ms"
@@ -35,13 +36,17 @@ RetryPolicy read_retry(const std::string& text);
 std::string labels_text(const std::map<std::string, std::string>& labels);
 std::map<std::string, std::string> read_labels(const std::string& text);
 
+// Three columns: exchange, routing key, properties.  NULL = no deliver mode.
+void bind_deliver(Sql& query, const std::optional<DeliverTarget>& deliver);
+std::optional<DeliverTarget> read_deliver(Sql& query, int first);
+
 void bind_optional(Sql& query, const std::optional<std::int64_t>& value);
 // A row selected by DULY_WORKFLOW_COLUMNS.
 WorkflowRow read_workflow(Sql& query);
 // A row selected by DULY_SCHEDULE_COLUMNS.
 ScheduleRow read_schedule(Sql& query);
-// From `spec` to `payload`, in the order of those columns.  `retry` and `labels` are their texts, which must
-// live until the statement has run.
+// From `spec` to `deliver_properties`, in the order of those columns.  `retry` and `labels` are their texts,
+// which must live until the statement has run.
 void bind_schedule(Sql& query, const ScheduleSpec& spec, const std::string& retry, const std::string& labels);
 
 }  // namespace duly::columns

@@ -24,8 +24,8 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
   const std::string labels = columns::labels_text(spec.labels);
   Sql body = database_->query(
       "INSERT INTO command (id, created_ms, type, queue, key, retry, timeout_ms, on_lost, labels, payload, "
-      "opaque, content_type, schedule, fire_ms)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "opaque, content_type, schedule, fire_ms, deliver_exchange, deliver_key, deliver_properties)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   body.bind(row.id.value).bind(created_ms).bind(row.type).bind(row.queue);
   spec.key.empty() ? body.bind_null() : body.bind(spec.key);
   retry.empty() ? body.bind_null() : body.bind(retry);
@@ -34,10 +34,12 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
   body.bind_blob(*spec.payload).bind(static_cast<std::int64_t>(spec.opaque));
   spec.content_type.empty() ? body.bind_null() : body.bind(spec.content_type);
   if (spec.schedule == 0) {
-    body.bind_null().bind_null().run();
+    body.bind_null().bind_null();
   } else {
-    body.bind(spec.schedule).bind(spec.fire_at_ms).run();
+    body.bind(spec.schedule).bind(spec.fire_at_ms);
   }
+  columns::bind_deliver(body, spec.deliver);
+  body.run();
 
   Sql state = database_->query(
       "INSERT INTO state (id, state, shard, queue, type, priority, due_ms, order_ms, max_attempts, key_hash, "
@@ -74,8 +76,8 @@ std::optional<StateRow> Store::read_row(CommandId id) {
 
 std::optional<CommandBody> Store::body(CommandId id) {
   Sql query = database_->query(
-      "SELECT t.text, q.text, c.key, c.payload, c.retry, c.timeout_ms, c.on_lost, c.content_type FROM "
-      "command c"
+      "SELECT t.text, q.text, c.key, c.payload, c.retry, c.timeout_ms, c.on_lost, c.content_type, "
+      "c.deliver_exchange, c.deliver_key, c.deliver_properties FROM command c"
       " JOIN name t ON t.number = c.type JOIN name q ON q.number = c.queue WHERE c.id = ?");
   if (!query.bind(id.value).next()) return std::nullopt;
   CommandBody body;
@@ -87,13 +89,19 @@ std::optional<CommandBody> Store::body(CommandId id) {
   body.timeout_ms = query.integer(5);
   body.on_lost = static_cast<OnLost>(query.integer(6));
   body.content_type = query.text(7);
+  body.deliver = columns::read_deliver(query, 8);
   return body;
 }
 
-std::optional<std::int64_t> Store::timeout_ms(CommandId id) {
-  Sql query = database_->query("SELECT timeout_ms FROM command WHERE id = ?");
+std::optional<AttemptTerms> Store::attempt_terms(CommandId id) {
+  Sql query = database_->query("SELECT timeout_ms, deliver_exchange IS NOT NULL FROM command WHERE id = ?");
   if (!query.bind(id.value).next()) return std::nullopt;
-  return query.integer(0);
+  return AttemptTerms{query.integer(0), query.integer(1) != 0};
+}
+
+bool Store::delivers(CommandId id) {
+  const auto terms = attempt_terms(id);
+  return terms && terms->delivers;
 }
 
 void Store::move(StateRow& row, Move how) {

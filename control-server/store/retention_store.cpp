@@ -30,7 +30,7 @@ std::int64_t Store::remove_ended(const EndedRow& row) {
   std::optional<std::pair<std::int64_t, std::int64_t>> fire;
   {
     Sql query = database_->query(
-        "SELECT labels, schedule, fire_ms, length(payload) +"
+        "SELECT labels, schedule, fire_ms, length(payload) + coalesce(length(deliver_properties), 0) +"
         " coalesce((SELECT sum(length(result)) FROM attempt WHERE attempt.id = command.id), 0)"
         " FROM command WHERE id = ?");
     if (!query.bind(id).next()) return 0;  // after a failure, which commit() tells

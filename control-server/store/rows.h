@@ -100,6 +100,18 @@ struct CommandBody {
   std::int64_t timeout_ms = 0;
   OnLost on_lost = OnLost::retry;
   std::string content_type;  // empty = application/json
+  std::optional<DeliverTarget> deliver = std::nullopt;
+
+  // Of what may be large.
+  [[nodiscard]] std::size_t bytes() const {
+    return payload->size() + (deliver ? deliver->properties.size() : 0);
+  }
+};
+
+// What an attempt goes by.
+struct AttemptTerms {
+  std::int64_t timeout_ms = 0;
+  bool delivers = false;  // in deliver mode: nobody runs it
 };
 
 // One ended attempt, appended once.

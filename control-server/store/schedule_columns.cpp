@@ -33,6 +33,7 @@ void read_template(Sql& query, CommandSpec& command) {
   command.on_lost = static_cast<OnLost>(query.integer(21));
   command.labels = columns::read_labels(query.text(22));
   command.payload = make_bytes(query.text(23));
+  command.deliver = columns::read_deliver(query, 24);
 }
 
 }  // namespace
@@ -49,13 +50,13 @@ ScheduleRow read_schedule(Sql& query) {
   row.spec.text = query.text(3);
   read_timing(query, row.spec);
   read_template(query, row.spec.command);
-  row.created_ms = query.integer(24);
-  row.updated_ms = query.integer(25);
-  row.next_ms = read_optional(query, 26);
-  row.buffered_ms = read_optional(query, 27);
-  row.last_fire_ms = read_optional(query, 28);
-  row.fired = query.integer(29);
-  row.skipped = query.integer(30);
+  row.created_ms = query.integer(27);
+  row.updated_ms = query.integer(28);
+  row.next_ms = read_optional(query, 29);
+  row.buffered_ms = read_optional(query, 30);
+  row.last_fire_ms = read_optional(query, 31);
+  row.fired = query.integer(32);
+  row.skipped = query.integer(33);
   return row;
 }
 
@@ -72,6 +73,7 @@ void bind_schedule(Sql& query, const ScheduleSpec& spec, const std::string& retr
   query.bind(retry).bind(command.timeout_ms);
   query.bind(static_cast<std::int64_t>(command.on_lost)).bind(labels);
   query.bind_blob(*command.payload);
+  bind_deliver(query, command.deliver);
 }
 
 }  // namespace duly::columns

@@ -30,10 +30,10 @@ void Store::put_schedule(ScheduleRow& row) {
       "INSERT OR REPLACE INTO schedule (id, name, version, spec, cron, every_ms, time_zone, start_ms, "
       "end_ms, "
       "enabled, overlap, catch_up, window_ms, catch_max, jitter_ms, type, queue, key, priority, retry, "
-      "timeout_ms, on_lost, labels, payload, created_ms, updated_ms, next_ms, wake_ms, buffered_ms, "
-      "last_fire_ms, fired, skipped)"
+      "timeout_ms, on_lost, labels, payload, deliver_exchange, deliver_key, deliver_properties, created_ms, "
+      "updated_ms, next_ms, wake_ms, buffered_ms, last_fire_ms, fired, skipped)"
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-      "?)");
+      "?, ?, ?, ?)");
   query.bind(row.id).bind(row.spec.name).bind(row.version);
   const std::string retry = columns::retry_text(row.spec.command.retry);
   const std::string labels = columns::labels_text(row.spec.command.labels);

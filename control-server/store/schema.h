@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 9> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 10> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -72,7 +72,7 @@ CREATE TABLE counter (queue INTEGER NOT NULL, type INTEGER NOT NULL, state INTEG
 -- Dead letters not yet confirmed by the broker.
 CREATE TABLE dead_outbox (id INTEGER NOT NULL, attempt INTEGER NOT NULL, PRIMARY KEY (id, attempt)) WITHOUT ROWID;
 )sql",
-                                                           R"sql(
+                                                            R"sql(
 ALTER TABLE queue ADD COLUMN max_running INTEGER;
 ALTER TABLE queue ADD COLUMN rate_count INTEGER;
 ALTER TABLE queue ADD COLUMN rate_per_ms INTEGER;
@@ -80,7 +80,7 @@ ALTER TABLE queue ADD COLUMN rate_per_ms INTEGER;
 CREATE TABLE rate_slice (queue INTEGER NOT NULL, end_ms INTEGER NOT NULL, starts INTEGER NOT NULL,
                          PRIMARY KEY (queue, end_ms)) WITHOUT ROWID;
 )sql",
-                                                           R"sql(
+                                                            R"sql(
 -- Acts on every command that a filter finds; their ids are of the same source as those of commands.
 CREATE TABLE operation (
   id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, state INTEGER NOT NULL, dry_run INTEGER NOT NULL,
@@ -88,7 +88,7 @@ CREATE TABLE operation (
   changed INTEGER NOT NULL, skipped INTEGER NOT NULL, created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL);
 CREATE INDEX operation_running ON operation (id) WHERE state = 0;
 )sql",
-                                                           R"sql(
+                                                            R"sql(
 -- A schedule, as it stands: its command's fields are those of the tables command and state.
 CREATE TABLE schedule (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, spec TEXT NOT NULL,
@@ -119,7 +119,7 @@ CREATE TABLE schedule_gone (id INTEGER PRIMARY KEY);
 ALTER TABLE command ADD COLUMN schedule INTEGER;
 ALTER TABLE command ADD COLUMN fire_ms INTEGER;
 )sql",
-                                                           R"sql(
+                                                            R"sql(
 -- Commands that wait for others, as one piece of work; ids are of the same source as those of commands.
 -- stopped: 1 = the rest is cancelled because one ended badly, 2 = cancelled by hand.
 CREATE TABLE workflow (
@@ -143,26 +143,35 @@ CREATE TABLE revision (id INTEGER NOT NULL, revision INTEGER NOT NULL, at_ms INT
 DROP INDEX state_ready;
 CREATE INDEX state_ready ON state (shard, queue, priority, due_ms, id) WHERE state = 1;
 )sql",
-                                                           R"sql(
+                                                            R"sql(
 -- Ended commands in the order of their ends: what is removed when its time is over, and what is exported.
 CREATE INDEX state_ended ON state (finished_ms, id, state, type, queue) WHERE state >= 4;
 -- A fire whose command was removed stays, with the number negative: that fire time has had its command.
 DROP INDEX fire_command;
 CREATE INDEX fire_command ON fire (schedule, command) WHERE command > 0;
 )sql",
-                                                           R"sql(
+                                                            R"sql(
 -- The X-Request-Id of what was done over HTTP.
 ALTER TABLE audit ADD COLUMN request TEXT NOT NULL DEFAULT '';
 )sql",
-                                                           R"sql(
+                                                            R"sql(
 -- What a message brought: another content type than application/json (NULL), and bytes that are not JSON.
 ALTER TABLE command ADD COLUMN content_type TEXT;
 ALTER TABLE command ADD COLUMN opaque INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE revision ADD COLUMN opaque INTEGER NOT NULL DEFAULT 0;
 )sql",
-                                                           R"sql(
+                                                            R"sql(
 -- Commands of the queue that may travel in one message.
 ALTER TABLE queue ADD COLUMN bundle INTEGER NOT NULL DEFAULT 1;
+)sql",
+                                                            R"sql(
+-- Deliver mode: whose exchange the message goes to (NULL = to executors), and its properties as AMQP writes them.
+ALTER TABLE command ADD COLUMN deliver_exchange TEXT;
+ALTER TABLE command ADD COLUMN deliver_key TEXT;
+ALTER TABLE command ADD COLUMN deliver_properties BLOB;
+ALTER TABLE schedule ADD COLUMN deliver_exchange TEXT;
+ALTER TABLE schedule ADD COLUMN deliver_key TEXT;
+ALTER TABLE schedule ADD COLUMN deliver_properties BLOB;
 )sql"};
 
 }  // namespace duly

@@ -101,8 +101,9 @@ class Store {
   void insert(const StateRow& row, const CommandSpec& spec, std::int64_t created_ms);
   std::optional<StateRow> find(CommandId id);
   std::optional<CommandBody> body(CommandId id);
-  // Of one attempt, without reading the payload beside it.
-  std::optional<std::int64_t> timeout_ms(CommandId id);
+  // What an attempt goes by, without reading the payload beside it.
+  std::optional<AttemptTerms> attempt_terms(CommandId id);
+  bool delivers(CommandId id);
   // Writes `row` (read by find() in this transaction and changed by the caller) as moved by `move`; the edge
   // is checked and row.state set.
   void move(StateRow& row, Move move);

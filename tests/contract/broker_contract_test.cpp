@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/contract/broker_contract.h"
+#include "tests/contract/deliveries_contract.h"
 #include "tests/contract/rabbit_world.h"
 #include "tests/sim/base/sim_broker.h"
 
@@ -47,6 +48,14 @@ TEST_CASE("SimBroker tells which publishes failed") {
   SimWorld world;
   publishes_fail_truly(world);
 }
+TEST_CASE("SimBroker delivers to others what was written") {
+  SimWorld world;
+  deliveries_arrive_as_they_were(world);
+}
+TEST_CASE("SimBroker tells what became of deliveries to others") {
+  SimWorld world;
+  deliveries_to_others_are_settled(world);
+}
 TEST_CASE("SimBroker settles deliveries as it is told") {
   SimWorld world;
   deliveries_are_settled(world);
@@ -73,6 +82,23 @@ TEST_CASE("RabbitBroker settles every publish once", "[rabbit]") {
 }
 TEST_CASE("RabbitBroker tells which publishes failed", "[rabbit]") {
   publishes_fail_truly(*make_rabbit_world());
+}
+TEST_CASE("RabbitBroker delivers to others what was written", "[rabbit]") {
+  deliveries_arrive_as_they_were(*make_rabbit_world());
+}
+TEST_CASE("RabbitBroker tells what became of deliveries to others", "[rabbit]") {
+  deliveries_to_others_are_settled(*make_rabbit_world());
+}
+TEST_CASE("RabbitBroker spares the neighbours of a bad exchange", "[rabbit]") {
+  SECTION("one that is not there") {
+    a_bad_exchange_costs_its_neighbours_nothing(*make_rabbit_world(), "no-such-exchange");
+  }
+  SECTION("one that is not allowed") {
+    a_bad_exchange_costs_its_neighbours_nothing(*make_rabbit_world(), "amq.rabbitmq.trace");
+  }
+}
+TEST_CASE("RabbitBroker finds the delivery that closes its channel", "[rabbit]") {
+  one_that_closes_the_channel_is_found(*make_rabbit_world());
 }
 TEST_CASE("RabbitBroker settles deliveries as it is told", "[rabbit]") {
   deliveries_are_settled(*make_rabbit_world());

@@ -44,7 +44,10 @@ struct Client {
     events.publisher_state = [this](bool is_up) { publisher_up = is_up; };
     events.publisher_blocked = [this](bool is_blocked) { blocked = is_blocked; };
     events.settled = [this](const std::vector<SettledPublish>& all) {
-      for (const auto& one : all) outcomes[one.ticket].push_back(one.outcome);
+      for (const auto& one : all) {
+        outcomes[one.ticket].push_back(one.outcome);
+        details[one.ticket] = one.detail;
+      }
     };
     events.consumer_up = [this] { consumer_up = true; };
     events.consumer_down = [this] {
@@ -106,6 +109,7 @@ struct Client {
   bool consumer_up = false;
   int consumer_losses = 0;
   std::map<PublishTicket, std::vector<PublishOutcome>> outcomes;
+  std::map<PublishTicket, std::string> details;
   std::vector<Delivery> deliveries;
   std::vector<QueueDepth> depths;
   std::unique_ptr<Broker> broker;  // last: it calls into all of the above

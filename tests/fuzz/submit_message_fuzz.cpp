@@ -3,6 +3,7 @@
 #include <array>
 
 #include "common/model/limits.h"
+#include "common/model/message_properties.h"
 #include "common/wire/json.h"
 #include "control-server/api/command_json.h"
 #include "control-server/ingest/submit_message.h"
@@ -31,6 +32,9 @@ AmqpMessage message_of(Input& input) {
     const std::uint8_t how = input.byte();
     message.headers[kNames[how / 4 % kNames.size()]] = header_value(input, how);
   }
+  if (message.headers.contains("duly-deliver-exchange")) {
+    for (int count = input.byte(); count > 0; --count) message.properties += static_cast<char>(input.byte());
+  }
   message.body = make_bytes(std::string(input.rest()));
   return message;
 }
@@ -42,6 +46,7 @@ void check_spec(const CommandSpec& spec, const AmqpMessage& message) {
   FUZZ_CHECK(!spec.delay_ms || (*spec.delay_ms >= 0 && *spec.delay_ms <= limits::kDelayMs));
   FUZZ_CHECK(!spec.due_at_ms || *spec.due_at_ms <= kNow + limits::kDelayMs);
   FUZZ_CHECK(*spec.payload == *message.body);
+  FUZZ_CHECK(!spec.deliver || read_properties(spec.deliver->properties).ok());
   FUZZ_CHECK(spec.opaque != parse_json(*message.body, limits::kJsonDepth - 1).ok());
 }
 

@@ -87,7 +87,8 @@ class Refusals(TestCase):
             ({"labels": ["a"]}, "/labels"), ({"labels": {"a": 1}}, "/labels/a"),
             ({"labels": {str(n): "x" for n in range(17)}}, "/labels"), ({"on_lost": "hold"}, "/on_lost"),
             ({"idempotency_key": "k"}, "/idempotency_key"), ({"id": "cmd_0000000000000"}, "/id"),
-            ({"depends_on": "x"}, "/depends_on"), ({"deliver": {"exchange": "e"}}, "/deliver"),
+            ({"depends_on": "x"}, "/depends_on"), ({"deliver": {"exchange": "e"}}, "/deliver/routing_key"),
+            ({"deliver": {"exchange": "duly.dead", "routing_key": "k"}}, "/deliver/exchange"),
             ({"callback_url": "http://x"}, "/callback_url"),
         ]
         for change, pointer in rules:
@@ -218,7 +219,7 @@ class Refusals(TestCase):
             text = header if isinstance(header, bytes) else json.dumps(header).encode()
             size = 4 + len(text) + len(data) if length is None else length
             return struct.pack(">II", size, len(text)) + text + data
-        hello = {"kind": "hello", "protocol": 1, "name": "mallory", "incarnation": "1", "roles": ["dispatch"], "queues": []}
+        hello = {"kind": "hello", "protocol": 2, "name": "mallory", "incarnation": "1", "roles": ["dispatch"], "queues": []}
         before = self.api.agent("a-1")["connected_at"]
         cases = {
             "garbage": b"\xde\xad\xbe\xef" * 64, "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",

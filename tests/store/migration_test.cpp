@@ -58,6 +58,7 @@ TEST_CASE("a store of each older version opens, keeps what it has and takes what
     row.spec.command.type = "work";
     row.spec.command.payload = make_bytes("1");
     row.spec.text = "{}";
+    row.spec.command.deliver = DeliverTarget{"", "k", std::string("\0\1", 2)};
     row.next_ms = 5000;
     store->put_schedule(row);
     REQUIRE(store->commit());
@@ -67,6 +68,10 @@ TEST_CASE("a store of each older version opens, keeps what it has and takes what
     const auto view = (*reader)->command(CommandId{77});
     REQUIRE(view);
     CHECK(view->schedule.empty());
+    CHECK_FALSE(view->spec.deliver);
+    CHECK_FALSE(store->delivers(CommandId{77}));
+    CHECK_FALSE(store->body(CommandId{77})->deliver);
+    CHECK((*reader)->schedule("s")->spec.command.deliver == row.spec.command.deliver);
     CHECK((*reader)->schedule("s")->spec.timing.every_ms == 1000);
     const auto audit = (*reader)->audit(0, 10);
     REQUIRE(audit);

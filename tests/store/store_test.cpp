@@ -78,8 +78,9 @@ TEST_CASE("a row on its way is the one of the database, whatever becomes of the 
   store->move(row, Move::cancel);
   REQUIRE(store->commit());
   CHECK(store->find(CommandId{1})->state == State::cancelled);
-  CHECK(store->timeout_ms(CommandId{1}).has_value());
-  CHECK_FALSE(store->timeout_ms(CommandId{2}).has_value());
+  REQUIRE(store->attempt_terms(CommandId{1}));
+  CHECK_FALSE(store->attempt_terms(CommandId{1})->delivers);
+  CHECK_FALSE(store->attempt_terms(CommandId{2}));
 }
 
 TEST_CASE("rows in memory are bounded") {

@@ -6,6 +6,7 @@ import urllib.parse
 FRAME_METHOD, FRAME_HEADER, FRAME_BODY, FRAME_END = 1, 2, 3, 0xCE
 TEXT_PROPERTIES = [(15, "content_type"), (14, "content_encoding"), (10, "correlation_id"), (9, "reply_to"),
                    (8, "expiration"), (7, "message_id"), (5, "type"), (4, "user_id"), (3, "app_id")]
+NUMBER_PROPERTIES = {11: ("priority", ">B"), 6: ("timestamp", ">Q")}
 
 
 class Closed(Exception):
@@ -26,7 +27,7 @@ def long(data):
 
 
 class Typed:
-    """A header of just this AMQP kind: one of Reader.NUMBERS."""
+    """A header of just this AMQP kind: a number of one of Reader.NUMBERS, else the bytes of its value."""
 
     def __init__(self, kind, value):
         self.kind, self.value = kind, value
@@ -34,6 +35,8 @@ class Typed:
 
 def field(value):
     if isinstance(value, Typed):
+        if value.kind not in Reader.NUMBERS:
+            return value.kind.encode() + value.value
         return value.kind.encode() + struct.pack(Reader.NUMBERS[value.kind], value.value)
     if isinstance(value, bool):
         return b"t" + struct.pack(">B", value)
@@ -54,6 +57,7 @@ class Reader:
 
     def __init__(self, data):
         self.data, self.at = data, 0
+        self.encoded = {}  # of every header: its kind and its value as they came
 
     def take(self, count):
         self.at += count
@@ -70,7 +74,9 @@ class Reader:
         values = {}
         while self.at < end:
             name = self.short()
+            begin = self.at
             values[name] = self.value()
+            self.encoded[name] = self.data[begin:self.at]
         return values
 
     def value(self):
@@ -81,6 +87,8 @@ class Reader:
             return self.take(self.number(">I")).decode(errors="replace")
         if kind == "F":
             return self.table()
+        if kind == "D":
+            return self.take(5)
         if kind == "A":
             end = self.number(">I") + self.at
             values = []
@@ -172,6 +180,18 @@ class Connection:
 
     # ---- what tests need
 
+    def declare_exchange(self, name, kind="direct"):
+        self.method(1, 40, 10, b"\0\0" + short(name) + short(kind) + b"\x02" + table({}))
+        self.wait(40, 11)
+
+    def declare_queue(self, name):
+        self.method(1, 50, 10, b"\0\0" + short(name) + b"\x02" + table({}))
+        self.wait(50, 11)
+
+    def bind(self, queue, exchange, routing_key):
+        self.method(1, 50, 20, b"\0\0" + short(queue) + short(exchange) + short(routing_key) + b"\0" + table({}))
+        self.wait(50, 21)
+
     def depth(self, queue):
         """(ready messages, consumers), or None when there is no such queue."""
         self.method(1, 50, 10, b"\0\0" + short(queue) + b"\x01" + table({}))
@@ -202,6 +222,10 @@ class Connection:
                 values.append(table(headers))
             elif bit == 12:
                 values.append(b"\x02")
+            elif NUMBER_PROPERTIES.get(bit, ("", ""))[0] in properties:
+                name, form = NUMBER_PROPERTIES[bit]
+                flags |= 1 << bit
+                values.append(struct.pack(form, properties[name]))
             elif properties.get(ordered.get(bit)):
                 flags |= 1 << bit
                 values.append(short(properties[ordered[bit]]))
@@ -248,6 +272,7 @@ class Connection:
                 continue
             if bit == 13:
                 found["headers"] = reader.table()
+                found["encoded"] = reader.encoded
             elif bit in (12, 11):
                 found["delivery_mode" if bit == 12 else "priority"] = reader.number(">B")
             elif bit == 6:

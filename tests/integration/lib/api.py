@@ -5,7 +5,7 @@ import json
 import time
 import urllib.parse
 
-ENDED = ("succeeded", "dead", "cancelled", "expired")
+ENDED = ("succeeded", "dead", "cancelled", "expired", "delivered")
 
 
 class Answer:
@@ -124,7 +124,7 @@ class Api:
 
     def unfinished(self):
         counts = self.stats()["commands"]
-        return sum(count for state, count in counts.items() if state not in ENDED and state != "delivered")
+        return sum(count for state, count in counts.items() if state not in ENDED)
 
     def agent(self, name):
         answer = self.ask("GET", f"/v1/agents/{name}")

@@ -16,6 +16,7 @@ SimBroker::SimBroker(SimLoop& loop, SimRabbit& rabbit, SimBrokerConfig config)
 
 SimBroker::~SimBroker() {
   if (publisher_.id) rabbit_.abandon(*publisher_.id);
+  if (deliverer_.id) rabbit_.abandon(*deliverer_.id);
   if (consumer_.id) rabbit_.abandon(*consumer_.id);
 }
 
@@ -50,7 +51,10 @@ Duration SimBroker::next_backoff(Line& line) {
 void SimBroker::open_publisher() {
   if (loop_.now() >= paused_until_) {
     SimFrames frames;
-    frames.returned = [this](const std::string& message_id) { tracker_.on_return(message_id); };
+    frames.returned = [this](const AmqpMessage& message) {
+      tracker_.on_return(fingerprint_of(message, Compare::by_id));
+    };
+    frames.refused = [](const std::string&) {};
     frames.ack = [this](std::uint64_t tag, bool multiple) { report(tracker_.on_ack(tag, multiple)); };
     frames.nack = [this](std::uint64_t tag, bool multiple) { report(tracker_.on_nack(tag, multiple)); };
     frames.blocked = [this](bool blocked) { on_blocked(blocked); };
@@ -61,8 +65,33 @@ void SimBroker::open_publisher() {
   publisher_.backoff = kFirstBackoff;
   rabbit_.declare_topology(*publisher_.id);
   for (const std::string& queue : ensured_) rabbit_.declare_queue(*publisher_.id, queue);
+  open_deliverer();
   pump();
   events_.publisher_state(/*up=*/true);
+}
+
+void SimBroker::open_deliverer() {
+  if (!publisher_.id) return;
+  SimFrames frames;
+  frames.returned = [this](const AmqpMessage& message) {
+    deliveries_.on_return(fingerprint_of(message, Compare::by_content), "NO_ROUTE");
+  };
+  frames.refused = [this](const std::string& reason) { refused_ = reason; };
+  frames.ack = [this](std::uint64_t tag, bool multiple) { report(deliveries_.on_ack(tag, multiple)); };
+  frames.nack = [this](std::uint64_t tag, bool multiple) { report(deliveries_.on_nack(tag, multiple)); };
+  frames.blocked = [this](bool blocked) { on_blocked(blocked); };
+  frames.closed = [this] { deliverer_closed(); };
+  deliverer_.id = rabbit_.connect(std::move(frames));
+  if (deliverer_.id) return pump();
+  open_later(deliverer_, kFirstBackoff, &SimBroker::open_deliverer);
+}
+
+// The channel only: the connection that it is on goes on.
+void SimBroker::deliverer_closed() {
+  deliverer_.id.reset();
+  const std::string reason = std::exchange(refused_, {});
+  open_later(deliverer_, rabbit_.latency(), &SimBroker::open_deliverer);
+  report(reason.empty() ? deliveries_.on_channel_lost() : deliveries_.on_channel_refused(reason));
 }
 
 void SimBroker::open_consumer() {
@@ -89,7 +118,10 @@ void SimBroker::open_consumer() {
 void SimBroker::publisher_lost() {
   publisher_.id.reset();
   open_later(publisher_, next_backoff(publisher_), &SimBroker::open_publisher);
+  if (deliverer_.id) rabbit_.abandon(*std::exchange(deliverer_.id, std::nullopt));
+  refused_.clear();
   report(tracker_.on_channel_lost());
+  report(deliveries_.on_channel_lost());
   on_blocked(false);
   events_.publisher_state(/*up=*/false);
 }
@@ -135,19 +167,30 @@ void SimBroker::ensure_queue(const std::string& queue) {
 }
 
 void SimBroker::pump() {
-  while (publisher_.id && !blocked_ && !queue_.empty() && tracker_.open() < config_.publish_window) {
+  while (publisher_.id && !blocked_ && !queue_.empty() &&
+         tracker_.open() + deliveries_.open() < config_.publish_window) {
     Waiting& next = queue_.front();
-    tracker_.on_publish(next.ticket, next.message.message_id, loop_.now());
-    rabbit_.publish(*publisher_.id, std::move(next.message));
+    const bool verbatim = next.message.verbatim;
+    if (verbatim && !deliverer_.id) break;
+    const Compare how = verbatim ? Compare::by_content : Compare::by_id;
+    (verbatim ? deliveries_ : tracker_)
+        .on_publish(next.ticket, fingerprint_of(next.message, how), loop_.now());
+    rabbit_.publish(verbatim ? *deliverer_.id : *publisher_.id, std::move(next.message));
     queue_.pop_front();
   }
   arm_deadline();
 }
 
+std::optional<MonoTime> SimBroker::oldest() const {
+  const auto own = tracker_.oldest();
+  const auto foreign = deliveries_.oldest();
+  return own && foreign ? std::min(*own, *foreign) : own ? own : foreign;
+}
+
 // One timer counts, for the first moment at which something may have waited too long.
 void SimBroker::arm_deadline() {
   MonoTime next = queue_.empty() ? MonoTime::max() : queue_.front().deadline;
-  if (const auto oldest = tracker_.oldest()) next = std::min(next, *oldest + config_.confirm_deadline);
+  if (const auto first = oldest()) next = std::min(next, *first + config_.confirm_deadline);
   if (next >= armed_for_) return;
   armed_for_ = next;
   later(next - loop_.now(), [this, next] {
@@ -163,8 +206,8 @@ void SimBroker::check_deadlines() {
     expired.push_back({queue_.front().ticket, PublishOutcome::in_doubt});
     queue_.pop_front();
   }
-  const auto oldest = tracker_.oldest();
-  const bool silent = oldest && *oldest + config_.confirm_deadline <= loop_.now();
+  const auto first = oldest();
+  const bool silent = first && *first + config_.confirm_deadline <= loop_.now();
   report(std::move(expired));
   if (silent && publisher_.id) {
     rabbit_.abandon(*publisher_.id);

@@ -48,7 +48,7 @@ class SimBroker final : public Broker {
     AmqpMessage message;
     MonoTime deadline;
   };
-  // One of the two connections: open, or waiting to be.
+  // One of the two connections, or the channel for what is verbatim: open, or waiting to be.
   struct Line {
     std::optional<ConnectionId> id;
     Duration backoff{};
@@ -60,12 +60,15 @@ class SimBroker final : public Broker {
 
   void open_later(Line& line, Duration after, void (SimBroker::*open)());
   void open_publisher();
+  void open_deliverer();
+  void deliverer_closed();
   void open_consumer();
   void publisher_lost();
   void consumer_lost();
   Duration next_backoff(Line& line);
 
   void pump();
+  [[nodiscard]] std::optional<MonoTime> oldest() const;
   void arm_deadline();
   void check_deadlines();
   void report(std::vector<SettledPublish> settled);
@@ -83,6 +86,9 @@ class SimBroker final : public Broker {
 
   Line publisher_;
   ConfirmTracker tracker_;
+  Line deliverer_;  // gone with the publisher
+  ConfirmTracker deliveries_;
+  std::string refused_;  // why the deliverer is about to be closed
   std::deque<Waiting> queue_;
   std::set<std::string> ensured_;
   bool blocked_ = false;

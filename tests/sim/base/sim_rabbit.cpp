@@ -42,6 +42,7 @@ void SimRabbit::stop(Lose lose) {
   if (lose == Lose::unconfirmed_maybe) return;
   queues_.clear();
   has_topology_ = false;
+  for (const auto& [way, name] : bindings_) queues_[name];
 }
 
 void SimRabbit::lose_unwritten() {
@@ -180,7 +181,12 @@ void SimRabbit::publish(ConnectionId id, AmqpMessage message) {
 
 void SimRabbit::on_publish(ConnectionId id, Connection& connection, const AmqpMessage& message) {
   const std::uint64_t tag = ++connection.publish_tag;
-  const bool exchange_exists = has_topology_ || message.exchange.empty();
+  if (const auto reason = refusal(message.exchange)) {
+    send(id, [reason = *reason](const SimFrames& frames) { frames.refused(reason); });
+    close(id);
+    return;
+  }
+  const bool exchange_exists = has_topology_ || message.verbatim || message.exchange.empty();
   if (!exchange_exists || strikes(faults_.drop_connection, "drop_connection")) {
     if (exchange_exists && rng_.chance(kLanded)) write_later(id, tag, message, Confirm::none);
     close(id);
@@ -192,8 +198,8 @@ void SimRabbit::on_publish(ConnectionId id, Connection& connection, const AmqpMe
     return;
   }
   if (route(message).empty()) {
-    send(id, [tag, message_id = message.message_id](const SimFrames& frames) {
-      frames.returned(message_id);
+    send(id, [tag, message](const SimFrames& frames) {
+      frames.returned(message);
       frames.ack(tag, false);
     });
     return;
@@ -209,8 +215,23 @@ bool SimRabbit::strikes(double chance, const char* fault) {
   return true;
 }
 
+void SimRabbit::bind(const std::string& exchange, const std::string& key, const std::string& name) {
+  bindings_[{exchange, key}] = name;
+  queues_[name];
+}
+
+std::optional<std::string> SimRabbit::refusal(const std::string& exchange) const {
+  if (exchange == "amq.rabbitmq.trace")
+    return "ACCESS_REFUSED - cannot publish to internal exchange '" + exchange + "' in vhost '/'";
+  const bool always = exchange.empty() || exchange.starts_with("amq.") || exchange.starts_with("duly.");
+  const auto bound = bindings_.lower_bound({exchange, ""});
+  if (always || (bound != bindings_.end() && bound->first.first == exchange)) return std::nullopt;
+  return "NOT_FOUND - no exchange '" + exchange + "' in vhost '/'";
+}
+
 std::vector<std::string> SimRabbit::route(const AmqpMessage& message) const {
-  std::string name;
+  const auto bound = bindings_.find({message.exchange, message.routing_key});
+  std::string name = bound == bindings_.end() ? "" : bound->second;
   if (message.exchange.empty()) name = message.routing_key;
   if (message.exchange == topology::kExecuteExchange) name = topology::execute_queue(message.routing_key);
   if (message.exchange == topology::kDeadExchange) name = topology::kDeadQueue;

@@ -4,7 +4,8 @@
 // drawn from the faults; the broker's frames go back the same way.  Queues, messages and bindings are
 // durable: a restart keeps what was confirmed, may lose what was not, and gives unsettled deliveries back as
 // redelivered. Faults are drawn from a generator of its own; with all zero it is a correct and quick broker.
-// Limits.  The topology is that of contract section 5; there is no general exchange or binding.
+// Limits.  The topology is that of contract section 5, and what bind() makes beside it.  A channel is
+// modelled as a connection: it is what closes when a publish names an exchange that is not there.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,8 @@ struct SimRabbitFaults {
 
 // What the broker sends on one connection; called as tasks of the loop.
 struct SimFrames {
-  std::function<void(const std::string& message_id)> returned;
+  std::function<void(const AmqpMessage&)> returned;
+  std::function<void(const std::string& reason)> refused;  // for what was published; closed() comes next
   std::function<void(std::uint64_t tag, bool multiple)> ack;
   std::function<void(std::uint64_t tag, bool multiple)> nack;
   std::function<void(bool blocked)> blocked;
@@ -86,6 +88,8 @@ class SimRabbit {
   // Broker queue names.
   void delete_queue(const std::string& name);
   void purge_queue(const std::string& name);
+  // An exchange and a queue of somebody else, which outlive everything but what is in the queue.
+  void bind(const std::string& exchange, const std::string& key, const std::string& name);
   // A message from somebody else, straight into a queue; nothing happens when there is no such queue.
   void inject(const std::string& name, AmqpMessage message);
 
@@ -157,6 +161,8 @@ class SimRabbit {
   void give_back(Connection& connection, ConnectionId id);
 
   void on_publish(ConnectionId id, Connection& connection, const AmqpMessage& message);
+  // Why a publish to it closes the channel; nothing: it does not.
+  [[nodiscard]] std::optional<std::string> refusal(const std::string& exchange) const;
   std::vector<std::string> route(const AmqpMessage& message) const;
   std::vector<std::uint64_t> store(const AmqpMessage& message);
   std::uint64_t put(const std::string& name, const AmqpMessage& message);
@@ -191,6 +197,7 @@ class SimRabbit {
   ConnectionId next_connection_ = 0;
   std::map<ConnectionId, Connection> connections_;
   std::map<std::string, Queue> queues_;
+  std::map<std::pair<std::string, std::string>, std::string> bindings_;  // of others: exchange and key
   std::set<std::uint64_t> unwritten_;  // numbers of messages that a crash may lose
   std::vector<std::pair<ConnectionId, Handler>> while_paused_;
 };

@@ -147,7 +147,9 @@ void World::answered(const Answer& answer) {
       if (ids.size() > 1) throw Violation{"I8: two commands for one idempotency key"};
       if (facts_.accepted.emplace(id, request.commands[i].spec.on_lost).second) {
         ++counts_.accepted;
-        some_.push_back(id);
+        const bool delivers = request.commands[i].spec.deliver.has_value();
+        (delivers ? deliveries_ : some_).push_back(id);
+        if (delivers) facts_.deliveries.insert(id);
         const auto& parents = request.commands[i].spec.depends_on;
         if (!parents.empty()) facts_.parents[id] = parents;
       }

@@ -46,6 +46,7 @@ using MessageKey = std::tuple<CommandId, int, std::int32_t>;
 // What the wires were seen to carry.
 struct WireFacts {
   std::set<MessageKey> confirmed;                 // the broker has said so, or is about to
+  std::set<std::string> delivered;                // the same of deliver mode, by message id
   std::set<AttemptRef> answered;                  // the server has granted or refused that attempt
   std::set<std::pair<CommandId, int>> dead_kept;  // dead letters that reached the dead queue
   std::map<std::string, MonoTime>
@@ -85,6 +86,7 @@ struct ClientFacts {
   std::map<CommandId, OnLost> accepted;                 // answered 2xx
   std::map<std::string, std::set<CommandId>> by_key;    // I8: one id per idempotency key
   std::set<CommandId> cancelled;                        // answered 2xx
+  std::set<CommandId> deliveries;                       // of those accepted, in deliver mode
   std::set<CommandId> redriven;                         // asked for, whatever was answered
   std::map<CommandId, std::vector<CommandId>> parents;  // that it was to wait for
   std::set<CommandId> revivable;                        // nodes of workflows that were to be tried again

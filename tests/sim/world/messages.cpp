@@ -52,6 +52,7 @@ MessageFacts World::draw_message() {
   } else if (!facts.is_command) {
     message.headers["x-delay"] = std::string("soon");
   }
+  if (facts.is_command) ask_for_delivery(message);
   by_serial_[serial] = message.message_id;
   return facts;
 }

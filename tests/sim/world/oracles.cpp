@@ -119,6 +119,7 @@ void World::judge() {
   judge_waits(attempt_rows);
   judge_epochs(rows, attempt_rows);
   judge_dead_letters(rows);
+  judge_deliveries(rows);
   judge_schedules(rows);
   judge_workflows(rows, attempt_rows);
 }
@@ -145,6 +146,7 @@ void World::judge_attempts(const std::map<CommandId, StateRow>& rows, const Atte
     for (const auto& [number, outcome] : outcomes) {
       const auto ran = ledger_.starts.find({id, number});
       const bool claims_run = outcome == AttemptOutcome::succeeded || outcome == AttemptOutcome::failed;
+      if (claims_run && outcome == AttemptOutcome::failed && facts_.deliveries.contains(id)) continue;
       if (claims_run && ran == ledger_.starts.end())
         throw Violation{"I3: " + format_command_id(id) + " has a result but never ran"};
       if (outcome == AttemptOutcome::succeeded && !ran->second.ended_ok)

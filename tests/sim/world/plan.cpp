@@ -44,6 +44,7 @@ constexpr RateFault kRates[] = {
     {"message", &Rates::message},
     {"foreign", &Rates::foreign},
     {"foreign_kill", &Rates::foreign_kill},
+    {"deliver", &Rates::deliver},
 };
 
 struct RabbitFault {
@@ -163,6 +164,11 @@ void draw_operator(std::uint64_t seed, WorldPlan& plan) {
   if (rng.chance(0.4)) plan.bundle = static_cast<int>(rng.between(2, rng.chance(0.5) ? 4 : 40));
 }
 
+void draw_deliveries(std::uint64_t seed, WorldPlan& plan) {
+  Rng rng(seed ^ stable_hash("deliver"));
+  plan.rates.deliver = maybe(rng, 0.4, milliseconds{150}, seconds{2});
+}
+
 // Some seconds, or for ever.
 std::int64_t draw_keep(Rng& rng) { return rng.chance(0.2) ? kKeepForever : rng.between(300, 8000); }
 
@@ -200,6 +206,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
     make_calm(rng, plan);
     draw_operator(seed, plan);
     draw_retention(seed, plan);
+    draw_deliveries(seed, plan);
     return plan;
   }
   plan.poison = rng.chance(0.2);
@@ -212,6 +219,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
   if (rng.chance(0.05)) make_sluggish(rng, plan);
   draw_operator(seed, plan);
   draw_retention(seed, plan);
+  draw_deliveries(seed, plan);
   return plan;
 }
 

@@ -32,7 +32,9 @@ void World::watch_said(const SessionSaid& said) {
   const auto* marks = std::get_if<Marks>(&said.message);
   if (marks == nullptr) return;
   for (const MarkItem& item : marks->items) {
-    if (!wire_.confirmed.contains({item.id, item.attempt, item.token.value}))
+    if (item.outcome != MarkOutcome::published) {
+      watch_delivery(item);
+    } else if (!wire_.confirmed.contains({item.id, item.attempt, item.token.value}))
       throw Violation{"I13: " + format_command_id(item.id) +
                       " was reported published, and the broker never confirmed it"};
   }
@@ -117,6 +119,7 @@ void World::watch_silence() {
 void World::watch_broker() {
   SimRabbitWatch watch;
   watch.confirmed = [this](const AmqpMessage& message) {
+    if (message.verbatim) watch_delivery_confirmed(message);
     if (message.exchange != topology::kExecuteExchange) return;
     for (const MessageKey& key : keys_of(message)) wire_.confirmed.insert(key);
   };
@@ -142,7 +145,7 @@ void World::watch_stored(const AmqpMessage& message) {
       wire_.dead_kept.insert({*id, static_cast<int>(std::get<std::int64_t>(attempt->second))});
     return;
   }
-  if (!plan_.calm) return;
+  if (!plan_.calm || message.verbatim) return;
   // Decision 6: published again only when its queue is empty; two copies can be a race, three are not.
   std::size_t copies = 0;
   for (const AmqpMessage& other : rabbit_.messages(topology::execute_queue(message.routing_key)))

@@ -104,6 +104,7 @@ std::uint64_t World::run() {
   schedule_server_faults();
   schedule_broker_faults();
   schedule_other_faults();
+  start_deliveries();
   run_for(plan_.hurt);
   heal();
   run_until_settled(plan_.ttl * 3 + seconds{5} + kOwnTimes + backlog_time());

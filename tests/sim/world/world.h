@@ -123,6 +123,17 @@ class World {
   void watch_report_settled(const AmqpMessage& message);
   void watch_reports();
   [[nodiscard]] std::size_t reports_on_their_way() const;
+  // ---- deliver mode (deliveries.cpp)
+  // --------------------------------------------------------------------------------------------
+  void start_deliveries();
+  NewCommand draw_delivery();
+  void submit_delivery();
+  void act_on_delivery();
+  void ask_for_delivery(AmqpMessage& message) const;
+  void watch_delivery(const MarkItem& item);
+  void watch_delivery_confirmed(const AmqpMessage& message);
+  [[nodiscard]] std::string name_of_delivery(CommandId id, const CommandBody& body) const;
+  void judge_deliveries(const std::map<CommandId, StateRow>& rows);
 
   // ---- oracles
   // -----------------------------------------------------------------------------------------------
@@ -215,7 +226,9 @@ class World {
     server_wall_ = std::max(server_wall_, loop_.wall());
     return to_ms(server_wall_);
   }
-  std::vector<CommandId> some_;  // accepted, to act upon
+  std::vector<CommandId> some_;        // accepted, to act upon
+  std::vector<CommandId> deliveries_;  // the same of those in deliver mode
+  std::shared_ptr<Rng> delivery_dice_;
   int to_submit_ = 0;
   std::uint64_t next_key_ = 1;
   std::uint64_t next_incarnation_ = 1;

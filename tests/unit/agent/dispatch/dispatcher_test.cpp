@@ -357,4 +357,43 @@ TEST_CASE("marks count when the server has them") {
   CHECK(f.dispatcher.counters().marked == 2);
 }
 
+namespace {
+
+HandOutItem delivery(std::int64_t id) {
+  HandOutItem one = item(id);
+  one.deliver = DeliverTarget{"orders", "eu", "p"};
+  return one;
+}
+
+}  // namespace
+
+TEST_CASE("a delivery is marked as delivered when it is confirmed, and no queue of ours is made for it") {
+  DispatcherFixture f;
+  const auto effects = f.give({delivery(7)});
+  CHECK(effects.ensure_queues.empty());
+  CHECK(of<Marks>(effects).empty());
+  const auto marks = of<Marks>(f.settle(effects.publishes.at(0).first, PublishOutcome::confirmed));
+  REQUIRE(marks.size() == 1);
+  CHECK(marks[0].items.at(0).outcome == MarkOutcome::delivered);
+  CHECK(marks[0].items.at(0).error.empty());
+}
+
+TEST_CASE("a delivery without a way is marked as failed and says why; one in doubt is given back") {
+  DispatcherFixture f;
+  f.dispatcher.settled(kStart,
+                       {{f.give({delivery(7)}).publishes.at(0).first, PublishOutcome::returned, "NO_ROUTE"}});
+  const auto effects = f.dispatcher.take(kStart);
+  CHECK(of<GiveBack>(effects).empty());
+  CHECK(effects.ensure_queues.empty());
+  const auto marks = of<Marks>(effects);
+  REQUIRE(marks.size() == 1);
+  CHECK(marks[0].items.at(0).outcome == MarkOutcome::unroutable);
+  CHECK(marks[0].items.at(0).error == "unroutable: exchange 'orders', routing key 'eu': NO_ROUTE");
+  for (const PublishOutcome outcome : {PublishOutcome::in_doubt, PublishOutcome::rejected}) {
+    const auto given = f.settle(f.give({delivery(8)}).publishes.at(0).first, outcome);
+    CHECK(of<Marks>(given).empty());
+    CHECK(of<GiveBack>(given).size() == 1);
+  }
+}
+
 }  // namespace duly

@@ -11,7 +11,7 @@ static constexpr Move kMoves[] = {Move::release, Move::mark,      Move::permit, 
                                   Move::retry,   Move::die,       Move::cancel, Move::expire,
                                   Move::redrive, Move::hand_over, Move::revive};
 
-// Contract section 2 and docs/decisions/0016, written down a second time.
+// Contract section 2 and docs/decisions/0016 and 0027, written down a second time.
 static const std::map<std::pair<State, Move>, State> kDrawn = {
     {{State::waiting, Move::release}, State::scheduled},
     {{State::waiting, Move::cancel}, State::cancelled},
@@ -20,6 +20,8 @@ static const std::map<std::pair<State, Move>, State> kDrawn = {
     {{State::scheduled, Move::cancel}, State::cancelled},
     {{State::scheduled, Move::expire}, State::expired},
     {{State::scheduled, Move::hand_over}, State::delivered},
+    {{State::scheduled, Move::retry}, State::scheduled},
+    {{State::scheduled, Move::die}, State::dead},
     {{State::queued, Move::permit}, State::running},
     {{State::queued, Move::cancel}, State::cancelled},
     {{State::queued, Move::expire}, State::expired},

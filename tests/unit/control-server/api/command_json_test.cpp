@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "common/model/limits.h"
+#include "common/model/message_properties.h"
 
 namespace duly {
 namespace {
@@ -67,7 +68,28 @@ const std::vector<BadField> kBadFields = {
     {R"("depends_on":["cmd_0000000000001","cmd_0000000000001"])", "/depends_on/1", "is named twice"},
     {R"("depends_on":null)", "/depends_on", "must be an array of at most 1000 command ids"},
     {R"("name":"a")", "/name", "unknown field"},
-    {R"("deliver":{})", "/deliver", "is not supported by this version"},
+    {R"("deliver":7)", "/deliver", "must be an object"},
+    {R"("deliver":{"exchange":"e"})", "/deliver/routing_key", "is required"},
+    {R"("deliver":{"routing_key":"k"})", "/deliver/exchange", "is required"},
+    {R"("deliver":{"exchange":7,"routing_key":"k"})", "/deliver/exchange",
+     "must be a string of at most 255 bytes"},
+    {R"("deliver":{"exchange":"e","routing_key":")" + kDigits256 + "\"}", "/deliver/routing_key",
+     "must be a string of at most 255 bytes"},
+    {R"("deliver":{"exchange":"a\u0000b","routing_key":"k"})", "/deliver/exchange",
+     "must not hold control characters"},
+    {R"("deliver":{"exchange":"duly.execute","routing_key":"k"})", "/deliver/exchange",
+     "is one of Duly's own"},
+    {R"("deliver":{"exchange":"e","routing_key":"k","mandatory":false})", "/deliver/mandatory",
+     "unknown field"},
+    {R"("deliver":{"exchange":"e","routing_key":"k","headers":[]})", "/deliver/headers", "must be an object"},
+    {R"("deliver":{"exchange":"e","routing_key":"k","headers":{"a/b":null}})", "/deliver/headers/a~1b",
+     "must be a string, a number of 64 bits, true or false"},
+    {R"("deliver":{"exchange":"e","routing_key":"k","headers":{"n":18446744073709551615}})",
+     "/deliver/headers/n", "must be a string, a number of 64 bits, true or false"},
+    {R"("deliver":{"exchange":"e","routing_key":"k","headers":{"":1}})", "/deliver/headers/",
+     "must have a name of 1 to 128 bytes"},
+    {R"("deliver":{"exchange":"e","routing_key":"k","headers":{"CC":"x"}})", "/deliver/headers/CC",
+     "has a meaning of its own to RabbitMQ"},
     {R"("callback_url":"http://x")", "/callback_url", "is not supported by this version"},
     {R"("idempotency_key":"k")", "/idempotency_key", "unknown field; use the Idempotency-Key header"},
     {R"("state":"succeeded")", "/state", "unknown field"},
@@ -192,6 +214,49 @@ TEST_CASE("a command is shown with every field of the contract") {
   std::string brief;
   append_command_json(brief, view, CommandDetail::brief);
   CHECK(!parse_json(brief, 32)->contains("attempts"));
+}
+
+TEST_CASE("a delivery has its headers by their kinds, and the properties of a message of ours") {
+  Complaints complaints;
+  const NewCommand command =
+      read(R"({"type":"order.made","deliver":{"exchange":"orders","routing_key":"eu","headers":)"
+           R"({"text":"\u00fc","whole":-5,"real":0.5,"yes":true}}})",
+           complaints);
+  REQUIRE(complaints.empty());
+  REQUIRE(command.spec.deliver);
+  CHECK(command.spec.deliver->exchange == "orders");
+  CHECK(command.spec.deliver->routing_key == "eu");
+  const auto properties = read_properties(command.spec.deliver->properties);
+  REQUIRE(properties);
+  CHECK(properties->headers ==
+        std::vector{MessageHeader::real("real", 0.5), MessageHeader::text("text", "\xC3\xBC"),
+                    MessageHeader::number("whole", -5), MessageHeader::flag("yes", true)});
+  CHECK(properties->delivery_mode == std::uint8_t{2});
+  CHECK(properties->content_type == "application/json");
+  CHECK(properties->type == "order.made");
+  CHECK(properties->message_id == "");  // filled in when it is published
+  CommandView view;
+  view.spec = command.spec;
+  std::string shown;
+  append_command_json(shown, view, CommandDetail::brief);
+  const auto json = parse_json(shown, limits::kJsonDepth);
+  REQUIRE(json);
+  CHECK(json->at("deliver") ==
+        Json({{"exchange", "orders"},
+              {"routing_key", "eu"},
+              {"headers", {{"text", "\xC3\xBC"}, {"whole", -5}, {"real", 0.5}, {"yes", true}}}}));
+}
+
+TEST_CASE("headers larger than their limit are too large, and a command without them has no target") {
+  Complaints complaints;
+  read(R"({"type":"t","deliver":{"exchange":"e","routing_key":"k","headers":{"a":")" +
+           std::string(limits::kPropertiesBytes / 2, 'x') + R"("}}})",
+       complaints);
+  REQUIRE(complaints.items().size() == 1);
+  CHECK(complaints.items()[0].pointer == "/deliver/headers");
+  CHECK(complaints.response().status == 413);
+  Complaints none;
+  CHECK_FALSE(read(R"({"type":"t"})", none).spec.deliver);
 }
 
 }  // namespace duly

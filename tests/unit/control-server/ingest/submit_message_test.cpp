@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/model/limits.h"
+#include "common/model/message_properties.h"
 #include "common/wire/json.h"
 #include "control-server/api/command_json.h"
 
@@ -150,7 +151,11 @@ TEST_CASE("what is wrong with a message is told by the name of the header or pro
   CHECK(problem_with("duly-priority", std::int64_t{10}).starts_with("header duly-priority: "));
   CHECK(problem_with("duly-priority", std::string("high")).starts_with("header duly-priority: "));
   CHECK(problem_with("duly-id", std::string("x")) == "header duly-id: is not known");
-  CHECK(problem_with("duly-deliver-exchange", std::string("x")).find("not supported") != std::string::npos);
+  CHECK(problem_with("duly-deliver-exchange", std::int64_t{1}).starts_with("header duly-deliver-exchange: "));
+  CHECK(problem_with("duly-deliver-exchange", std::string("duly.submit")) ==
+        "header duly-deliver-exchange: is one of Duly's own");
+  CHECK(problem_with("duly-deliver-routing-key", std::string("k")) ==
+        "header duly-deliver-exchange: is required");
   AmqpMessage large = a_message(std::string(limits::kPayloadBytes + 1, ' '));
   CHECK(problem(large).starts_with("the body: is larger than"));
   AmqpMessage strange = a_message();
@@ -202,6 +207,63 @@ TEST_CASE("the message id is the idempotency key, and the same request by HTTP h
   AmqpMessage other_bytes = message;
   other_bytes.body = make_bytes("\xFE");
   CHECK(taken(bytes).body_hash != taken(other_bytes).body_hash);
+}
+
+// A message to be delivered, with these properties beside the headers that ask for it.
+static AmqpMessage a_delivery(MessageProperties properties = {}) {
+  AmqpMessage message = a_message(std::string("\0\xFF", 2));
+  message.headers = {{"duly-deliver-exchange", std::string("orders")}, {"x-delay", std::int64_t{1500}}};
+  properties.headers.push_back(MessageHeader::text("duly-deliver-exchange", "orders"));
+  properties.headers.push_back(MessageHeader::number("x-delay", 1500));
+  message.properties = write_properties(properties);
+  return message;
+}
+
+TEST_CASE("what is delivered is all that the publisher wrote, but for what was meant for us") {
+  MessageProperties properties;
+  properties.headers = {MessageHeader{"nested", 'F', std::string("\0\0\0\4\1kt\1", 8)},
+                        MessageHeader::number("x-delivery-count", 2), MessageHeader{"short", 's', "\1\2"}};
+  properties.content_type = "image/png";
+  properties.correlation_id = "c";
+  properties.priority = 7;
+  properties.user_id = "guest";
+  properties.type = "no type of ours!";
+  AmqpMessage message = a_delivery(properties);
+  message.type = *properties.type;
+  message.routing_key = "eu.de";
+  const CommandSpec spec = taken(message).spec;
+  REQUIRE(spec.deliver);
+  CHECK(spec.type == "deliver");
+  CHECK(spec.delay_ms == 1500);
+  CHECK(spec.opaque);
+  CHECK(*spec.payload == *message.body);
+  CHECK(spec.deliver->exchange == "orders");
+  CHECK(spec.deliver->routing_key == "eu.de");  // its own, when no header names another
+  MessageProperties wanted = properties;
+  wanted.headers.erase(wanted.headers.begin() + 1);
+  wanted.user_id.reset();
+  wanted.delivery_mode = 2;
+  const auto got = read_properties(spec.deliver->properties);
+  REQUIRE(got);
+  CHECK(*got == wanted);
+}
+
+TEST_CASE("a delivery may name another routing key, and keeps a type that could be ours") {
+  AmqpMessage message = a_delivery();
+  message.headers["duly-deliver-routing-key"] = std::string("other");
+  CHECK(taken(message).spec.deliver->routing_key == "other");
+  CHECK(taken(message).spec.type == "mail.send");
+  message.type.clear();
+  CHECK(taken(message).spec.type == "deliver");
+}
+
+TEST_CASE("properties that cannot be kept are refused") {
+  AmqpMessage message = a_delivery();
+  message.properties.pop_back();
+  CHECK(problem(message) == "the headers: end in the middle of one");
+  MessageProperties large;
+  large.headers = {MessageHeader::text("a", std::string(limits::kPropertiesBytes, 'x'))};
+  CHECK(problem(a_delivery(large)).starts_with("the properties: are larger than "));
 }
 
 }  // namespace duly
