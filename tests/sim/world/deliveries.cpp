@@ -105,8 +105,9 @@ std::string World::name_of_delivery(CommandId id, const CommandBody& body) const
 
 void World::watch_delivery_confirmed(const AmqpMessage& message) {
   const auto properties = read_properties(message.properties);
-  if (message.exchange == kExchange && properties)
-    wire_.delivered.insert(properties->message_id.value_or(""));
+  if (message.exchange != kExchange || !properties) return;
+  wire_.delivered.insert(properties->message_id.value_or(""));
+  ++counts_.strikes["deliver"];
 }
 
 // I16 and I3: at its time, and to a place that is there.
