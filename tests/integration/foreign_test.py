@@ -147,7 +147,8 @@ class Tests(Executors):
                 self.queue = f"outruns-{n}"
                 self.start("one", *flags)
                 self.assertEqual(self.api.ended(self.submit("echo", 0))["state"], "succeeded")
-                self.api.crash_agent("a-1", "hang", "dispatch.after-publish", duration_ms=700)
+                # The broker has the message, and nobody else knows.
+                self.api.crash_agent("a-1", "hang", "dispatch.after-confirm", duration_ms=1000)
                 id = self.submit("echo", 1)
                 ended = self.api.ended(id)
                 self.assertEqual(ended["state"], "succeeded")
