@@ -11,7 +11,7 @@ from lib.cluster import TestCase
 from lib.process import eventually
 
 DAY_MS = 86_400_000
-WAITING = int(os.environ.get("DULY_TEST_WAITING", "20000"))
+WAITING = int(os.environ.get("DULY_TEST_WAITING", "5000"))
 QUICK = {"max_attempts": 2, "initial_delay_ms": 300, "multiplier": 1, "jitter": 0}
 PATIENT = {"max_attempts": 50, "initial_delay_ms": 300, "multiplier": 1, "jitter": 0}
 
