@@ -19,6 +19,10 @@
 namespace duly {
 namespace {
 
+// When an attempt's time is over its executor says so, and stops the handler: that end is the one that is
+// reported.  The request's own deadline only frees the thread when the stop is late.
+constexpr Duration kStopGrace = seconds{1};
+
 constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 // Of an answer, into the result; the others are the target's own business.
 constexpr std::string_view kKeptFields[] = {"content-type", "etag", "last-modified", "location"};
@@ -247,7 +251,8 @@ HandlerResult run_http(const HttpHandlerConfig& config, const HandlerContext& co
   CircuitTurn turn(*config.circuits, target);
   if (!turn.leave().go) return wait_for_circuit(context, target, turn.leave().wait);
   const MonoTime begun = machine_now();
-  const HttpOutcome outcome = config.client->send(*request, begun + context.timeout, context.stop);
+  const MonoTime deadline = begun + context.timeout + kStopGrace;
+  const HttpOutcome outcome = config.client->send(*request, deadline, context.stop);
   turn.found(health_of(outcome, machine_now() - begun, context.timeout));
   return result_of(*request, outcome);
 }

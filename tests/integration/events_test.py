@@ -63,6 +63,7 @@ class Events(TestCase):
         def load():
             while not stop.is_set():
                 ids.extend(self.api.batch([{"type": "builtin.noop"}] * 20))
+                self.api.ended(ids[-1])  # else a slow reader is told of more than is kept for it
 
         loader = threading.Thread(target=load, daemon=True)
         loader.start()
