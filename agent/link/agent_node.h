@@ -131,7 +131,7 @@ class AgentNode {
   std::map<std::uint64_t, MonoTime> heartbeats_;  // sent and not acknowledged
   MonoTime heard_{};
 
-  std::map<std::string, int> bundles_;  // of the queues consumed, where it is not 1
+  std::map<std::string, int> bundles_;  // of the queues consumed; absent = 1
   bool publisher_up_ = false, publisher_blocked_ = false;
   MonoTime broker_changed_{};
   MonoTime delivered_{};   // when the last delivery came

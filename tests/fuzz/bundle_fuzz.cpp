@@ -3,27 +3,14 @@
 #include "common/model/limits.h"
 #include "common/wire/bundle.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/hand_out_of.h"
 
 namespace duly::fuzz {
 namespace {
 
-HandOutItem item_of(const Execution& execution) {
-  HandOutItem item;
-  item.id = execution.id;
-  item.attempt = execution.attempt;
-  item.max_attempts = execution.max_attempts;
-  item.token = execution.token;
-  item.due_at_ms = execution.due_at_ms;
-  item.type = execution.type;
-  item.queue = execution.queue;
-  item.key = execution.key;
-  item.payload = execution.payload;
-  return item;
-}
-
 void check_same(const std::vector<Execution>& read) {
   std::vector<HandOutItem> items;
-  for (const Execution& one : read) items.push_back(item_of(one));
+  for (const Execution& one : read) items.push_back(hand_out_of(one));
   const auto again = read_executions(make_bundle(items, 1));
   FUZZ_CHECK(again.ok() && again->size() == read.size());
   for (std::size_t i = 0; i < read.size(); ++i) {

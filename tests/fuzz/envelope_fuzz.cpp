@@ -5,6 +5,7 @@
 #include "common/model/limits.h"
 #include "common/wire/envelope.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/hand_out_of.h"
 
 namespace duly::fuzz {
 namespace {
@@ -31,20 +32,6 @@ AmqpMessage message_of(Input& input) {
   return message;
 }
 
-HandOutItem item_of(const Execution& execution) {
-  HandOutItem item;
-  item.id = execution.id;
-  item.attempt = execution.attempt;
-  item.max_attempts = execution.max_attempts;
-  item.token = execution.token;
-  item.type = execution.type;
-  item.queue = execution.queue;
-  item.key = execution.key;
-  item.due_at_ms = execution.due_at_ms;
-  item.payload = execution.payload;
-  return item;
-}
-
 }  // namespace
 
 void run(Input input) {
@@ -56,7 +43,7 @@ void run(Input input) {
   FUZZ_CHECK(read->attempt >= 1 && read->token.value >= 0 && read->max_attempts >= 0);
   FUZZ_CHECK(!read->type.empty() && read->type.size() <= limits::kTypeBytes);
   FUZZ_CHECK(read->payload && read->payload->size() <= limits::kPayloadBytes);
-  const auto again = read_execution_message(make_execution_message(item_of(*read), 1));
+  const auto again = read_execution_message(make_execution_message(hand_out_of(*read), 1));
   FUZZ_CHECK(again.ok());
   FUZZ_CHECK(again->id == read->id && again->attempt == read->attempt && again->token == read->token);
   FUZZ_CHECK(again->max_attempts == read->max_attempts && again->due_at_ms == read->due_at_ms);

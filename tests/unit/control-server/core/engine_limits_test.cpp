@@ -207,6 +207,34 @@ TEST_CASE("what is handed out says how many of its queue may travel together, al
   CHECK(world.the_one(agent).bundle == 40);
 }
 
+TEST_CASE(
+    "who consumes a queue is told how many commands a message may carry, at first and when it changes") {
+  EngineWorld world;
+  const auto put = [&](std::int64_t bundle) {
+    PutQueue change;
+    change.queue = "default";
+    change.bundle = bundle;
+    world.ask(change);
+  };
+  put(40);
+  Hello elsewhere;
+  elsewhere.queues = {"other"};
+  const SessionId consumer = world.connect("a");
+  const SessionId stranger = world.connect("b", 2, 100, elsewhere);
+  const auto welcome = world.take<Welcome>(consumer);
+  REQUIRE(welcome.size() == 1);
+  REQUIRE(welcome[0].bundles.size() == 1);
+  CHECK((welcome[0].bundles[0].queue == "default" && welcome[0].bundles[0].bundle == 40));
+  CHECK(world.take<Welcome>(stranger).at(0).bundles.empty());
+  put(1);
+  const auto told = world.take<Bundles>(consumer);
+  REQUIRE(told.size() == 1);
+  CHECK((told[0].items.size() == 1 && told[0].items[0].bundle == 1));
+  CHECK(world.take<Bundles>(stranger).empty());
+  put(1);  // nothing has changed
+  CHECK(world.take<Bundles>(consumer).empty());
+}
+
 TEST_CASE("a command that was held back can be cancelled, and never starts") {
   EngineWorld world;
   const SessionId agent = world.connect("a");

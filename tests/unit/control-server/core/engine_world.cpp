@@ -50,7 +50,7 @@ SessionId EngineWorld::connect(const std::string& name, std::uint64_t incarnatio
   hello.name = name;
   hello.incarnation = Incarnation{incarnation};
   hello.dispatch = hello.execute = true;
-  hello.queues = {"default"};
+  if (hello.queues.empty()) hello.queues = {"default"};
   Heartbeat heartbeat;
   heartbeat.broker_up = true;
   REQUIRE(run({SessionOpened{session, "127.0.0.1:1"}, SessionSaid{session, hello},
