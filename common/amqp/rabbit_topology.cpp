@@ -100,6 +100,10 @@ Status declare_topology(RabbitConnection& connection, amqp_channel_t channel, Qu
   return bind_queue(connection, channel, topology::kSubmitQueue, topology::kSubmitExchange, "#");
 }
 
+Status declare_events(RabbitConnection& connection, amqp_channel_t channel) {
+  return declare_exchange(connection, channel, topology::kEventsExchange, "topic");
+}
+
 Status declare_queue(RabbitConnection& connection, amqp_channel_t channel, QueueType type,
                      const std::string& queue) {
   if (topology::is_broker_queue(queue)) return declare_topology(connection, channel, type);

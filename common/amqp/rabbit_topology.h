@@ -12,6 +12,8 @@ namespace duly {
 
 // All of it but the execution queues.
 Status declare_topology(RabbitConnection& connection, amqp_channel_t channel, QueueType type);
+// The exchange of lifecycle events alone.
+Status declare_events(RabbitConnection& connection, amqp_channel_t channel);
 // A queue by the name consume() takes (topology::broker_queue); an execution queue is declared with its
 // binding.
 Status declare_queue(RabbitConnection& connection, amqp_channel_t channel, QueueType type,

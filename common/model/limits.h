@@ -57,6 +57,11 @@ inline constexpr std::size_t kEventsKept = 131'072;  // state changes that GET /
 inline constexpr std::size_t kEventStreams = 64;     // of GET /v1/events at once
 inline constexpr std::size_t kEventPieceBytes = 64U << 10;  // written to one stream at a time
 inline constexpr seconds kEventBeat{15};
+// Of the exchange duly.events: what waits for its connection, routing keys known, and how long one that nobody
+// has bound a queue to is spared.
+inline constexpr std::size_t kEventsWaiting = 131'072;
+inline constexpr std::size_t kEventKeys = 4096;
+inline constexpr seconds kUnheardEvent{1};
 inline constexpr std::size_t kApiKeys = 1000;
 inline constexpr std::size_t kApiKeyNameBytes = 64;
 inline constexpr seconds kHttpHeaderTime{5};

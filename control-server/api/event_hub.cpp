@@ -7,6 +7,7 @@
 
 #include "common/base/ids.h"
 #include "common/wire/json_text.h"
+#include "control-server/core/change_json.h"
 
 namespace duly {
 namespace {
@@ -211,13 +212,7 @@ void EventHub::append_change(std::string& out, std::uint64_t number, const State
   append_id(out, number);
   out += "data: ";
   JsonObject object(out);
-  object.text("id", format_command_id(change.id));
-  object.text("queue", name(change.queue));
-  object.text("type", name(change.type));
-  object.text("state", name_of(change.state));
-  object.number("attempt", change.attempt);
-  object.instant("at", change.at_ms);
-  if (change.reason != DeadReason::none) object.text("reason", name_of(change.reason));
+  duly::append_change(object, change, name(change.queue), name(change.type));
   const CommandId workflow = workflow_of(change.id);
   if (workflow.value != 0) object.text("workflow_id", format_workflow_id(workflow));
   object.end();

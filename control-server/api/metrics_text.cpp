@@ -53,6 +53,11 @@ void add_edge(MetricsPage& page, const EdgeStats& edge) {
   page.gauge("duly_http_connections", "HTTP connections.", static_cast<double>(edge.connections));
   page.gauge("duly_event_streams", "Clients that listen to /v1/events.",
              static_cast<double>(edge.event_streams));
+  page.counter("duly_events_published_total", "Events published to duly.events.", edge.events_published);
+  page.counter("duly_events_unheard_total", "Events not published since no queue is bound to their key.",
+               edge.events_unheard);
+  page.counter("duly_events_dropped_total", "Events for duly.events that there was no room for.",
+               edge.events_dropped);
   page.gauges("duly_store_bytes", "Size of the files of the store.", {"file"},
               {{{"database"}, static_cast<double>(edge.database_bytes)},
                {{"wal"}, static_cast<double>(edge.wal_bytes)}});

@@ -37,6 +37,14 @@ duly::OptionTable table() {
       {"keep-ms", OptionKind::text, "604800000",
        "ended commands are removed after this time; least 60000, or never", "MS"},
       {"keep", OptionKind::repeated, "", "the same for one state or one type, repeatable", "STATE[:TYPE]=MS"},
+      {"events",
+       OptionKind::text,
+       "on",
+       "state changes go to the exchange duly.events",
+       "SWITCH",
+       INT64_MIN,
+       INT64_MAX,
+       {"on", "off"}},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"insecure", OptionKind::toggle, "false", "allow addresses beyond loopback without authentication"},
       {"clock",
@@ -115,6 +123,7 @@ duly::ServerConfig configuration(const duly::Options& options) {
   auto retention = duly::read_retention(options.text("keep-ms"), options.list("keep"));
   if (!retention) leave(2, retention.error().what);
   config.engine.removal.retention = std::move(*retention);
+  config.events = options.text("events") == "on";
   config.fault_injection = options.on("fault-injection");
   config.any_host = !duly::is_loopback(config.http.host);
   config.clock_start_ms = clock_start(options);

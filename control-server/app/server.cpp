@@ -102,6 +102,7 @@ void Server::make_api() {
   events_ = std::make_unique<EventHub>(loop_, random_hex(),
                                        [this](CommandId id) { return reader_->workflow_of(id); });
   events_->learn(store_->names());
+  outlet_.learn(store_->names());
   history_ = std::make_unique<StatsHistory>(loop_, *desk_);
   api_ = std::make_unique<Api>(Api{*desk_, *reader_, loop_});
   api_->history = history_.get();
@@ -121,6 +122,10 @@ EdgeStats Server::edge_stats() const {
   stats.http = http_->counts();
   stats.connections = http_->connection_count();
   stats.event_streams = events_->listening();
+  const EventCounts events = outlet_.counts();
+  stats.events_published = events.published;
+  stats.events_unheard = events.unheard;
+  stats.events_dropped = events.dropped;
   stats.database_bytes = file_bytes(folder_->store());
   stats.wal_bytes = file_bytes(folder_->store() + "-wal");
   std::error_code error;
@@ -195,6 +200,15 @@ void Server::start_broker() {
   tell_engine(EnsureQueues{});
   broker_->consume(Intake::kSubmitQueue, limits::kSubmitPrefetch);
   broker_->consume(Intake::kResultQueue, limits::kResultPrefetch);
+  if (config_.events) start_notifier();
+}
+
+void Server::start_notifier() {
+  notifier_ = std::make_unique<RabbitNotifier>(
+      loop_, config_.rabbit,
+      RabbitNotices{[this](MonoTime now) { return outlet_.next(now); },
+                    [this](const std::string& key, MonoTime now) { outlet_.unheard(key, now); }});
+  notifier_->start();
 }
 
 void Server::make_intake() {
@@ -245,8 +259,15 @@ void Server::perform(Effect& effect) {
   } else if (auto* ensure = std::get_if<EnsureQueue>(&effect)) {
     broker_->ensure_queue(ensure->queue);
   } else if (auto* changes = std::get_if<StateChanges>(&effect)) {
-    events_->publish(*changes);
+    tell(*changes);
   }
+}
+
+void Server::tell(StateChanges& changes) {
+  events_->publish(changes);
+  if (!notifier_) return;
+  outlet_.offer(std::move(changes));
+  notifier_->wake();
 }
 
 void Server::deliver(const Answer& answer) {
@@ -280,6 +301,7 @@ void Server::disconnect(Duration pause) {
   listener_->close();
   links_->close_all("simulated");
   broker_->drop_connections(pause);
+  if (notifier_) notifier_->drop(pause);
   loop_.at(loop_.now() + pause, [this] { listen_for_links(); });
 }
 

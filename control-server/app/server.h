@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/amqp/rabbit_broker.h"
+#include "common/amqp/rabbit_notifier.h"
 #include "common/app/crash.h"
 #include "common/app/host_port.h"
 #include "common/link/asio_link.h"
@@ -24,6 +25,7 @@
 #include "control-server/core/engine_host.h"
 #include "control-server/ingest/intake.h"
 #include "control-server/link/link_server.h"
+#include "control-server/notify/event_outlet.h"
 
 namespace duly {
 
@@ -35,6 +37,7 @@ struct ServerConfig {
   bool shards_given = false;
   EngineConfig engine;
   bool fault_injection = false;
+  bool events = true;        // to the exchange duly.events
   bool any_host = false;     // answer for every Host header
   std::string api_keys;      // file of them; empty = everybody may do everything
   std::string agent_tokens;  // file of them; empty = every agent is let in
@@ -68,6 +71,8 @@ class Server {
   void start_engine();
   void start_broker();
   void make_intake();
+  void start_notifier();
+  void tell(StateChanges& changes);
   void settled(const SettledPublish& result);
   void release(std::vector<Effect>&& effects);
   void perform(Effect& effect);
@@ -94,6 +99,8 @@ class Server {
   std::unique_ptr<AsioListener> listener_;
   std::unique_ptr<RabbitBroker> broker_;
   std::unique_ptr<Intake> intake_;
+  EventOutlet outlet_;
+  std::unique_ptr<RabbitNotifier> notifier_;  // null = no --events; its thread uses the outlet
   Doorkeeper doorkeeper_;
   std::unique_ptr<StatsHistory> history_;
   std::unique_ptr<EventHub> events_;  // outlives the connections of http_

@@ -184,6 +184,10 @@ class Connection:
         self.method(1, 40, 10, b"\0\0" + short(name) + short(kind) + b"\x02" + table({}))
         self.wait(40, 11)
 
+    def delete_exchange(self, name):
+        self.method(1, 40, 20, b"\0\0" + short(name) + b"\0")
+        self.wait(40, 21)
+
     def declare_queue(self, name):
         self.method(1, 50, 10, b"\0\0" + short(name) + b"\x02" + table({}))
         self.wait(50, 11)

@@ -100,6 +100,7 @@ TEST_CASE("every example is decoded and written again as the same bytes, and eve
   CHECK(found.erase("submit-message") == 1);
   CHECK(found.erase("bundle-message") == 1);
   CHECK(found.erase("result-message") == 1);
+  CHECK(found.erase("event-message") == 1);
   std::set<std::string> known = kAgentKinds;
   known.insert(kServerKinds.begin(), kServerKinds.end());
   CHECK(found == known);
