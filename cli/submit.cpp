@@ -21,6 +21,7 @@ struct SubmitFlags {
   std::optional<int> max_attempts;
   std::optional<std::int64_t> timeout_ms;
   std::string idempotency_key;
+  std::string callback_url;
   std::optional<std::int64_t> wait_ms;
 };
 
@@ -33,6 +34,7 @@ Result<std::string> request_body(const SubmitFlags& flags) {
   if (!flags.key.empty()) body["key"] = flags.key;
   if (!flags.depends_on.empty()) body["depends_on"] = flags.depends_on;
   if (flags.max_attempts) body["retry"] = {{"max_attempts", *flags.max_attempts}};
+  if (!flags.callback_url.empty()) body["callback_url"] = flags.callback_url;
   if (flags.timeout_ms) body["timeout_ms"] = *flags.timeout_ms;
   auto labels = read_labels(flags.labels);
   if (!labels) return labels.error();
@@ -110,6 +112,8 @@ void add_submit(CLI::App& app, Session& session) {
   command->add_option("--timeout-ms", flags->timeout_ms, "limit of one attempt");
   command->add_option("--idempotency-key", flags->idempotency_key,
                       "the same key again makes no second command");
+  command->add_option("--callback-url", flags->callback_url, "tell this URL of its end (a signed POST)")
+      ->type_name("URL");
   command->add_option("--wait", flags->wait_ms, "wait up to so many milliseconds for its end")
       ->type_name("MS")
       ->check(CLI::NonNegativeNumber);

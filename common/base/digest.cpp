@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "common/base/assert.h"
 
@@ -22,6 +23,16 @@ Digest sha256(std::string_view bytes) {
   unsigned int size = 0;
   const int done = ::EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, ::EVP_sha256(), nullptr);
   DULY_ASSERT(done == 1 && size == digest.size());
+  return digest;
+}
+
+Digest hmac_sha256(std::string_view key, std::string_view bytes) {
+  Digest digest{};
+  unsigned int size = 0;
+  const auto* done =
+      ::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()),
+             reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data(), &size);
+  DULY_ASSERT(done != nullptr && size == digest.size());
   return digest;
 }
 

@@ -1,4 +1,4 @@
-// SHA-256, and comparing secrets without telling by the time it takes how much of them agrees.
+// SHA-256, HMAC with it, and comparing secrets without telling by the time it takes how much of them agrees.
 #pragma once
 
 #include <array>
@@ -12,6 +12,8 @@ namespace duly {
 using Digest = std::array<std::uint8_t, 32>;
 
 Digest sha256(std::string_view bytes);
+// HMAC (RFC 2104) with SHA-256.
+Digest hmac_sha256(std::string_view key, std::string_view bytes);
 // In a time that does not depend on what they hold.
 bool same_digest(const Digest& one, const Digest& other);
 std::string to_hex(const Digest& digest);

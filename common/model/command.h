@@ -58,6 +58,7 @@ struct CommandSpec {
   std::map<std::string, std::string> labels;
   std::vector<CommandId> depends_on;     // that must have succeeded first
   std::optional<DeliverTarget> deliver;  // nothing = executors run it
+  std::string callback_url = {};         // is told of its end; empty = nobody is
   // Set by the server on what a schedule makes: its number, and the fire's nominal time.
   std::int64_t schedule = 0;  // 0 = none
   std::int64_t fire_at_ms = 0;

@@ -57,8 +57,8 @@ inline constexpr std::size_t kEventsKept = 131'072;  // state changes that GET /
 inline constexpr std::size_t kEventStreams = 64;     // of GET /v1/events at once
 inline constexpr std::size_t kEventPieceBytes = 64U << 10;  // written to one stream at a time
 inline constexpr seconds kEventBeat{15};
-// Of the exchange duly.events: what waits for its connection, routing keys known, and how long one that nobody
-// has bound a queue to is spared.
+// Of the exchange duly.events: what waits for its connection, routing keys known, and how long one that
+// nobody has bound a queue to is spared.
 inline constexpr std::size_t kEventsWaiting = 131'072;
 inline constexpr std::size_t kEventKeys = 4096;
 inline constexpr seconds kUnheardEvent{1};
@@ -123,7 +123,18 @@ inline constexpr milliseconds kRemovalRest{500};  // when there was nothing more
 inline constexpr std::size_t kQueues = 1000;
 inline constexpr std::size_t kTypes = 10'000;
 inline constexpr std::int64_t kIdempotencyMs = 7LL * 86'400'000;
-inline constexpr std::size_t kDeadOutbox = 256;  // dead letters being published at once
+// Callbacks: eight attempts over an hour.
+inline constexpr int kCallbackAttempts = 8;
+inline constexpr std::int64_t kCallbackDelayMs = 5000;
+inline constexpr double kCallbackMultiplier = 3.0;
+inline constexpr std::int64_t kCallbackLongestMs = 1'800'000;
+inline constexpr std::size_t kCallbacksAtOnce = 16;      // on their way, each with a thread …
+inline constexpr std::size_t kCallbacksOfOneOrigin = 4;  // … and of these to one origin, while it answers
+inline constexpr seconds kCallbackTime{10};              // for one
+inline constexpr std::size_t kCallbackUrlBytes = 2048;
+inline constexpr std::size_t kCallbackErrorBytes = 512;
+inline constexpr std::size_t kCallbackResultBytes = 64U << 10;  // a larger result is left out of it
+inline constexpr std::size_t kDeadOutbox = 256;                 // dead letters being published at once
 
 // --- messages from the broker
 // ---------------------------------------------------------------------------------

@@ -177,8 +177,14 @@ void read_depends_on(Reading& r, const Json& value) {
   }
 }
 void read_deliver_later(Reading&, const Json&) {}  // see check_together
-void refuse_callback(Reading& r, const Json&) {
-  r.complain("callback_url", "is not supported by this version");
+// Whether it may be called is the engine's to say.
+void read_callback_url(Reading& r, const Json& value) {
+  const std::string text = value.is_string() ? value.get<std::string>() : std::string();
+  const bool http = text.starts_with("http://") || text.starts_with("https://");
+  if (!http || text.size() > limits::kCallbackUrlBytes)
+    return r.complain("callback_url", "must be an http or https URL of at most " +
+                                          std::to_string(limits::kCallbackUrlBytes) + " bytes");
+  r.spec().callback_url = text;
 }
 
 void read_node_name(Reading& r, const Json&) {
@@ -215,7 +221,7 @@ constexpr std::array kRules = {
     FieldRule{"on_lost", &read_on_lost},
     FieldRule{"depends_on", &read_depends_on},
     FieldRule{"deliver", &read_deliver_later},
-    FieldRule{"callback_url", &refuse_callback},
+    FieldRule{"callback_url", &read_callback_url},
     FieldRule{"idempotency_key", &read_idempotency_key},
     FieldRule{"name", &read_node_name},
 };

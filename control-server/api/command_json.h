@@ -37,6 +37,9 @@ std::int64_t read_due(const Json& value, const std::string& pointer, std::int64_
 // Of the request's meaning: neither spelling, order of members nor idempotency_key matter.
 std::uint64_t meaning_hash(const Json& object);
 
+// What a receiver of callbacks is told: a command as lists show it, without its payload.
+void append_callback_json(std::string& out, const CommandView& view);
+
 enum class CommandDetail : std::uint8_t {
   brief,  // in lists: without attempts and events
   full,

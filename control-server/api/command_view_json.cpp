@@ -1,4 +1,5 @@
 #include "common/base/base64.h"
+#include "common/model/limits.h"
 #include "common/wire/json_text.h"
 #include "control-server/api/command_json.h"
 #include "control-server/api/deliver_json.h"
@@ -72,11 +73,19 @@ void append_payload(JsonObject& object, const CommandSpec& spec) {
   object.text("content_type", spec.content_type.empty() ? "application/json" : spec.content_type);
 }
 
+void append_callback(std::string& out, JsonObject& object, const CommandView& view) {
+  object.text_or_null("callback_url", view.spec.callback_url);
+  if (!view.callback) return object.raw("callback", "null");
+  object.begin("callback");
+  JsonObject callback(out);
+  callback.text("state", name_of(view.callback->state));
+  callback.number("attempts", view.callback->attempts);
+  callback.text_or_null("last_error", view.callback->error);
+  callback.end();
+}
+
 void append_request(std::string& out, JsonObject& object, const CommandView& view) {
   const CommandSpec& spec = view.spec;
-  object.text("type", spec.type);
-  object.text("queue", spec.queue);
-  append_payload(object, spec);
   object.text("state", name_of(view.state));
   object.instant("due_at", spec.due_at_ms);
   object.instant("created_at", view.created_at_ms);
@@ -104,24 +113,47 @@ void append_request(std::string& out, JsonObject& object, const CommandView& vie
   append_deliver(out, *spec.deliver);
 }
 
+void append_head(JsonObject& object, const CommandView& view) {
+  object.text("id", format_command_id(view.id));
+  object.text("type", view.spec.type);
+  object.text("queue", view.spec.queue);
+}
+
+void append_progress(JsonObject& object, const CommandView& view, std::string_view result) {
+  object.number("attempt", view.attempt);
+  object.number("max_attempts", view.max_attempts);
+  object.number("shard", view.shard);
+  object.raw("result", result);
+  object.text_or_null("error", view.error);
+  object.text_or_null("reason", view.reason);
+}
+
 }  // namespace
 
 void append_command_json(std::string& out, const CommandView& view, CommandDetail detail) {
   JsonObject object(out);
-  object.text("id", format_command_id(view.id));
+  append_head(object, view);
+  append_payload(object, view.spec);
   append_request(out, object, view);
-  object.number("attempt", view.attempt);
-  object.number("max_attempts", view.max_attempts);
-  object.number("shard", view.shard);
-  object.raw("result", view.result ? std::string_view(*view.result) : "null");
-  object.text_or_null("error", view.error);
-  object.text_or_null("reason", view.reason);
+  append_progress(object, view, view.result ? std::string_view(*view.result) : "null");
+  append_callback(out, object, view);
   if (detail == CommandDetail::full) {
     object.begin("attempts");
     append_list(out, view.attempts, append_attempt);
     object.begin("events");
     append_list(out, view.events, append_event);
   }
+  object.end();
+}
+
+// A large result is asked for by who wants it.
+void append_callback_json(std::string& out, const CommandView& view) {
+  const bool large = view.result && view.result->size() > limits::kCallbackResultBytes;
+  JsonObject object(out);
+  append_head(object, view);
+  append_request(out, object, view);
+  append_progress(object, view, view.result && !large ? std::string_view(*view.result) : "null");
+  if (large) object.boolean("result_omitted", true);
   object.end();
 }
 

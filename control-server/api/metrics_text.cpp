@@ -73,6 +73,8 @@ void add_backlog(MetricsPage& page, const StatsSnapshot& s) {
   page.gauge("duly_running", "Attempts running now.", static_cast<double>(s.running));
   page.gauge("duly_dead_letters_waiting", "Messages for dead commands not yet published.",
              static_cast<double>(s.dead_letters_waiting));
+  page.gauge("duly_callbacks_owed", "Commands that have ended and whose callback was not taken yet.",
+             static_cast<double>(s.callbacks_owed));
 }
 
 void add_cluster(MetricsPage& page, const StatsSnapshot& s) {

@@ -44,6 +44,9 @@ std::vector<NamedCounter> counters_of(const StatsSnapshot& s) {
       {"republished", "Attempts published again because the broker had lost them.", s.republished},
       {"given_back", "Attempts given back unpublished by agents.", s.given_back},
       {"dead_letters_published", "Messages published for dead commands.", s.dead_letters_published},
+      {"callbacks_delivered", "Callbacks that were answered with 2xx.", s.callbacks_delivered},
+      {"callbacks_failed", "Attempts to call back that failed.", s.callbacks_failed},
+      {"callbacks_given_up", "Callbacks given up after the last attempt.", s.callbacks_given_up},
       {"removed", "Ended commands removed when their time was over.", s.removed},
       {"commits", "Transactions committed.", s.commits},
       {"committed_inputs", "Requests covered by those transactions.", s.committed_inputs},
@@ -85,6 +88,7 @@ std::string stats_json(const StatsSnapshot& s) {
   nest(out, object, "broker", [&](JsonObject& o) { o.boolean("up", s.broker_up); });
   object.number("running", s.running);
   object.number("dead_letters_waiting", s.dead_letters_waiting);
+  object.number("callbacks_owed", s.callbacks_owed);
   object.boolean("disk_low", s.disk_low);
   object.boolean("draining", s.draining);
   object.number("uptime_ms", s.uptime_ms);

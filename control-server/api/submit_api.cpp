@@ -48,6 +48,7 @@ HttpResponse show_fresh(const FreshCommand& fresh) {
   view.max_attempts = fresh.row.max_attempts;
   view.shard = fresh.row.shard.value;
   view.created_at_ms = fresh.created_ms;
+  if (!fresh.spec.callback_url.empty()) view.callback = CallbackView{};
   HttpResponse response;
   append_command_json(response.body, view, CommandDetail::full);
   return response;

@@ -5,6 +5,7 @@
 #include "common/app/common_options.h"
 #include "common/app/options.h"
 #include "common/app/signals.h"
+#include "common/app/token_file.h"
 #include "common/base/log.h"
 #include "control-server/app/maintenance.h"
 #include "control-server/app/server.h"
@@ -34,6 +35,14 @@ duly::OptionTable table() {
        "who may ask the HTTP API: lines of name role sha256-of-key; read again on SIGHUP", "FILE"},
       {"agent-token-file", OptionKind::text, "",
        "what agents must say to be let in, one token a line; read again on SIGHUP", "FILE"},
+      {"callback-secret-file", OptionKind::text, "",
+       "signs callbacks, one secret a line; without it nobody is called back", "FILE"},
+      {"allow-callback", OptionKind::repeated, "",
+       "where callbacks may go: https://host/path and what lies below it", "PREFIX"},
+      {"allow-callback-internal", OptionKind::toggle, "false",
+       "names in --allow-callback may lead to this machine and to private networks"},
+      {"callback-ca", OptionKind::text, "",
+       "who may have signed receivers' certificates, in place of whom the system trusts", "FILE"},
       {"keep-ms", OptionKind::text, "604800000",
        "ended commands are removed after this time; least 60000, or never", "MS"},
       {"keep", OptionKind::repeated, "", "the same for one state or one type, repeatable", "STATE[:TYPE]=MS"},
@@ -103,6 +112,28 @@ std::optional<std::int64_t> clock_start(const duly::Options& options) {
   return start;
 }
 
+// Null when nobody is to be called back.
+std::shared_ptr<const duly::CallbackConfig> callbacks(const duly::Options& options) {
+  const std::string file = file_of(options, "callback-secret-file");
+  if (file.empty() && options.given("allow-callback"))
+    leave(2, options.source("allow-callback") + " needs --callback-secret-file");
+  if (file.empty()) return nullptr;
+  auto config = std::make_shared<duly::CallbackConfig>();
+  auto secrets = duly::read_token_file(file);
+  if (!secrets) leave(1, "--callback-secret-file " + secrets.error().what);
+  config->secrets = std::move(*secrets);
+  auto allowed = duly::AllowedUrls::parse(options.list("allow-callback"));
+  if (!allowed) leave(2, options.source("allow-callback") + ": " + allowed.error().what);
+  config->allowed = std::move(*allowed);
+  duly::HttpClientConfig client;
+  client.ca_file = options.text("callback-ca");
+  client.inner_networks = options.on("allow-callback-internal");
+  auto made = duly::HttpClient::make(std::move(client));
+  if (!made) leave(1, options.source("callback-ca") + ": " + made.error().what);
+  config->client = std::move(*made);
+  return config;
+}
+
 duly::ServerConfig configuration(const duly::Options& options) {
   for (const char* flag : kLater) {
     if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
@@ -123,6 +154,7 @@ duly::ServerConfig configuration(const duly::Options& options) {
   auto retention = duly::read_retention(options.text("keep-ms"), options.list("keep"));
   if (!retention) leave(2, retention.error().what);
   config.engine.removal.retention = std::move(*retention);
+  config.callbacks = callbacks(options);
   config.events = options.text("events") == "on";
   config.fault_injection = options.on("fault-injection");
   config.any_host = !duly::is_loopback(config.http.host);

@@ -71,6 +71,10 @@ void Server::start_engine() {
   crash_ = std::make_unique<CrashPoints>(
       server_crash_points(), [this](Duration pause) { loop_.post([this, pause] { disconnect(pause); }); });
   EngineConfig engine = config_.engine;
+  if (const auto callbacks = config_.callbacks)
+    engine.callbacks.origin_of = [callbacks](const std::string& url) {
+      return callback_origin(callbacks->allowed, url);
+    };
   if (config_.fault_injection) {
     engine.before_commit = [this] { crash_->pass("store.before-commit"); };
     engine.after_commit = [this] { crash_->pass("store.after-commit"); };
@@ -201,14 +205,7 @@ void Server::start_broker() {
   broker_->consume(Intake::kSubmitQueue, limits::kSubmitPrefetch);
   broker_->consume(Intake::kResultQueue, limits::kResultPrefetch);
   if (config_.events) start_notifier();
-}
-
-void Server::start_notifier() {
-  notifier_ = std::make_unique<RabbitNotifier>(
-      loop_, config_.rabbit,
-      RabbitNotices{[this](MonoTime now) { return outlet_.next(now); },
-                    [this](const std::string& key, MonoTime now) { outlet_.unheard(key, now); }});
-  notifier_->start();
+  if (config_.callbacks) start_callbacks();
 }
 
 void Server::make_intake() {
@@ -254,6 +251,8 @@ void Server::perform(Effect& effect) {
     links_->close(close->session, close->reason);
   } else if (auto* dead = std::get_if<PublishDeadLetter>(&effect)) {
     broker_->publish(dead->ticket, std::move(dead->message));
+  } else if (auto* call = std::get_if<SendCallback>(&effect)) {
+    call_back(*call);
   } else if (auto* inspect = std::get_if<InspectQueue>(&effect)) {
     broker_->inspect(inspect->queue);
   } else if (auto* ensure = std::get_if<EnsureQueue>(&effect)) {
@@ -261,13 +260,6 @@ void Server::perform(Effect& effect) {
   } else if (auto* changes = std::get_if<StateChanges>(&effect)) {
     tell(*changes);
   }
-}
-
-void Server::tell(StateChanges& changes) {
-  events_->publish(changes);
-  if (!notifier_) return;
-  outlet_.offer(std::move(changes));
-  notifier_->wake();
 }
 
 void Server::deliver(const Answer& answer) {

@@ -25,6 +25,7 @@
 #include "control-server/core/engine_host.h"
 #include "control-server/ingest/intake.h"
 #include "control-server/link/link_server.h"
+#include "control-server/notify/callback_pool.h"
 #include "control-server/notify/event_outlet.h"
 
 namespace duly {
@@ -37,10 +38,11 @@ struct ServerConfig {
   bool shards_given = false;
   EngineConfig engine;
   bool fault_injection = false;
-  bool events = true;        // to the exchange duly.events
-  bool any_host = false;     // answer for every Host header
-  std::string api_keys;      // file of them; empty = everybody may do everything
-  std::string agent_tokens;  // file of them; empty = every agent is let in
+  std::shared_ptr<const CallbackConfig> callbacks;  // null = nobody is called back
+  bool events = true;                               // to the exchange duly.events
+  bool any_host = false;                            // answer for every Host header
+  std::string api_keys;                             // file of them; empty = everybody may do everything
+  std::string agent_tokens;                         // file of them; empty = every agent is let in
   Duration drain = seconds{10};
   std::optional<std::int64_t> clock_start_ms;  // a virtual clock begins there; nothing = the machine's clock
 };
@@ -72,6 +74,8 @@ class Server {
   void start_broker();
   void make_intake();
   void start_notifier();
+  void start_callbacks();
+  void call_back(const SendCallback& call);
   void tell(StateChanges& changes);
   void settled(const SettledPublish& result);
   void release(std::vector<Effect>&& effects);
@@ -100,6 +104,7 @@ class Server {
   std::unique_ptr<RabbitBroker> broker_;
   std::unique_ptr<Intake> intake_;
   EventOutlet outlet_;
+  std::unique_ptr<CallbackPool> pool_;        // null = nobody is called back
   std::unique_ptr<RabbitNotifier> notifier_;  // null = no --events; its thread uses the outlet
   Doorkeeper doorkeeper_;
   std::unique_ptr<StatsHistory> history_;

@@ -71,6 +71,13 @@ struct PublishDeadLetter {
   PublishTicket ticket = 0;
   AmqpMessage message;
 };
+// Tell `url` that the command has ended, for the `ends`-th time.
+struct SendCallback {
+  CommandId id;
+  int ends = 0;
+  int attempt = 0;
+  std::string url;
+};
 struct InspectQueue {
   std::string queue;
 };
@@ -79,7 +86,7 @@ struct EnsureQueue {
 };
 
 // StateChanges: what the batch has changed, for those who listen.
-using Effect = std::variant<Answer, SendMessage, CloseSession, PublishDeadLetter, InspectQueue, EnsureQueue,
-                            StateChanges>;
+using Effect = std::variant<Answer, SendMessage, CloseSession, PublishDeadLetter, SendCallback, InspectQueue,
+                            EnsureQueue, StateChanges>;
 
 }  // namespace duly

@@ -36,7 +36,8 @@ Engine::Engine(Store& store, EngineConfig config, Moment now)
       shards_(store.shards(), store.shard_rows(), now.mono + config_.lease_ttl),
       window_(
           store, [this](CommandId id) { return handed_.contains(id); }, config_.lane_window),
-      remover_(store, config_.removal, now.mono),
+      callbacks_(store, config_.callbacks),
+      remover_(store, removal(), now.mono),
       started_(now.mono) {
   load(now);
 }
@@ -80,6 +81,7 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   step_operations();
   settle_dependants();
   stats_.removed += remover_.step(now_, disk_low_);
+  callbacks_.step(now_ms(), effects_);
   rebalance();
   hand_out();
   publish_dead_letters();
@@ -185,6 +187,8 @@ MonoTime Engine::next_wakeup(Moment now) const {
   if (const auto due = window_.next_ms(lane_open); due && *due > wall_ms) {
     next = std::min(next, now.mono + milliseconds{*due - wall_ms});
   }
+  if (const std::int64_t call_ms = callbacks_.next_ms(); call_ms < INT64_MAX)
+    next = std::min(next, now.mono + milliseconds{std::max<std::int64_t>(call_ms - wall_ms, 0)});
   if (next_fire_ms_ < INT64_MAX && !draining_ && !disk_low_)
     next = std::min(next, now.mono + milliseconds{std::max<std::int64_t>(next_fire_ms_ - wall_ms, 0)});
   return std::max(next, now.mono);

@@ -21,6 +21,7 @@
 
 #include "common/model/limits.h"
 #include "common/wire/json.h"
+#include "control-server/core/callbacks.h"
 #include "control-server/core/effects.h"
 #include "control-server/core/engine_world.h"
 #include "control-server/core/inputs.h"
@@ -41,6 +42,7 @@ struct EngineConfig {
   Duration look_ahead = limits::kLookAhead;
   int operation_rows = limits::kOperationRows;  // changed in one step of an operation
   Remover::Config removal;                      // of what has ended
+  Callbacks::Config callbacks;
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
   std::function<void()> after_commit;
@@ -78,6 +80,7 @@ class Engine {
   using Second = world::Second;
 
   // ---- inputs, one function each (engine_*.cpp)
+  Remover::Config removal();
   void load(Moment now);
   void apply(Input& input);
   void end_what_ran_before_restore();
@@ -116,6 +119,7 @@ class Engine {
   void on(BrokerState& input);
   void on(QueueInspected& input);
   void on(DeadLetterSettled& input);
+  void on(CallbackSettled& input);
   void on(Tick& input);
   void on(DiskSpace& input);
   void on(Drain& input);
@@ -136,6 +140,7 @@ class Engine {
   std::optional<Problem> refuse_submit(const Submit& input) const;
   // When `spec` would bring a queue or a type too many.
   std::optional<Problem> refuse_names(const CommandSpec& spec) const;
+  [[nodiscard]] std::optional<Problem> refuse_callback(const CommandSpec& spec, const std::string& at) const;
   std::optional<Problem> refuse_expired(const CommandSpec& spec, std::size_t index) const;
   // With `unmet` parents that have not succeeded it waits for them.
   StateRow accept(const NewCommand& command, std::int64_t unmet = 0);
@@ -298,6 +303,7 @@ class Engine {
   CommandId last_operation_;                   // that had its turn
   MonoTime next_operation_{};
 
+  Callbacks callbacks_;
   Remover remover_;
 
   std::map<PublishTicket, std::pair<CommandId, int>> dead_letters_;  // being published

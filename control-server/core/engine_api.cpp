@@ -33,6 +33,10 @@ std::optional<Problem> Engine::refuse_submit(const Submit& input) const {
     if (!store_.find_queue(command.spec.queue)) queues.insert(command.spec.queue);
     if (!store_.knows_type(command.spec.type)) types.insert(command.spec.type);
   }
+  for (std::size_t i = 0; i < input.commands.size(); ++i) {
+    if (auto problem = refuse_callback(input.commands[i].spec, "/commands/" + std::to_string(i)))
+      return problem;
+  }
   if (store_.queue_count() + queues.size() > limits::kQueues) {
     return Problem{400, "Too many queues", "there are at most " + std::to_string(limits::kQueues) + " queues",
                    "", 0};
@@ -144,6 +148,7 @@ StateRow Engine::accept(const NewCommand& command, std::int64_t unmet) {
   row.key_hash = key_hash_of(spec.key);
   row.expires_ms = spec.expires_at_ms.value_or(0);
   store_.insert(row, spec, now_ms());
+  if (!spec.callback_url.empty()) callbacks_.accepted(row.id, spec.callback_url);
   if (!command.idempotency_key.empty() && !DULY_PLANTED("idempotency.stored")) {
     store_.insert_idempotent(command.idempotency_key, {row.id, command.body_hash},
                              now_ms() + limits::kIdempotencyMs);
@@ -222,6 +227,7 @@ void Engine::redrive(StateRow& row, const Actor& who, const std::string& why) {
   row.queued_ms = row.started_ms = 0;
   store_.move(row, Move::redrive);
   reopen_fire(row.id);
+  callbacks_.reopened(row.id);
   node_reopened(row.id);
   became_scheduled(row, nullptr);
 }

@@ -303,6 +303,7 @@ void Engine::end(StateRow& row, Move how) {
   end_waits(row.id);
   release_key(row.key_hash);
   close_fire(row.id);
+  callbacks_.ended(row, now_ms());
   if (store_.count(State::waiting) > 0) ended_.push_back(row.id);
   if (open_workflows_ > 0) node_ended(row);
 }

@@ -43,6 +43,7 @@ std::optional<Problem> Engine::refuse_schedule(const PutSchedule& input, const S
   if (known == nullptr && schedules_ >= limits::kSchedules)
     return Problem{400, "Too many schedules",
                    "there are at most " + std::to_string(limits::kSchedules) + " schedules", "", 0};
+  if (auto problem = refuse_callback(input.spec.command, "/command")) return problem;
   return refuse_names(input.spec.command);
 }
 

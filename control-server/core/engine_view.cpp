@@ -309,6 +309,7 @@ StatsSnapshot Engine::snapshot() {
                                                 : s.shards_free);
   }
   s.running = static_cast<std::int64_t>(running_.size());
+  s.callbacks_owed = callbacks_.owed();
   s.dead_letters_waiting = static_cast<std::int64_t>(dead_letters_.size());
   s.broker_up = broker_up_;
   s.disk_low = disk_low_;

@@ -270,6 +270,7 @@ void Engine::revive(StateRow& row, const Actor& who) {
     unmet += found && is_success(found->state) ? 0 : 1;
   }
   store_.move(row, Move::revive);
+  callbacks_.reopened(row.id);
   node_reopened(row.id);
   if (unmet > 0) return store_.put_unmet(row.id, unmet);
   release(row);

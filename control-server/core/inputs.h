@@ -234,6 +234,19 @@ struct ResultMessage {
 struct QueueInspected {
   QueueDepth depth;
 };
+enum class CallbackOutcome : std::uint8_t {
+  delivered,  // the receiver has answered 2xx
+  failed,
+  moot,  // there is nothing to tell any more: not sent
+};
+// What became of a SendCallback.
+struct CallbackSettled {
+  CommandId id;
+  int ends = 0;  // as in the effect
+  CallbackOutcome outcome = CallbackOutcome::failed;
+  std::string error;
+  std::int64_t retry_after_ms = 0;  // as the receiver asked for; 0 = it did not
+};
 // A dead letter was published (or not).
 struct DeadLetterSettled {
   PublishTicket ticket = 0;
@@ -249,11 +262,12 @@ struct Drain {};
 // At start: have every queue that is known declared.
 struct EnsureQueues {};
 
-using Input = std::variant<Submit, SubmitWorkflow, ChangeWorkflow, CancelCommand, RedriveCommand,
-                           RescheduleCommand, AwaitEnd, ForgetWait, PutQueue, StartOperation, StopOperation,
-                           PinShard, UnassignShard, DrainAgent, AskClock, RecordAct, CrashAgent, Query,
-                           PutSchedule, ChangeSchedule, BackfillSchedule, HttpBegin, HttpHeartbeat,
-                           HttpFinish, SessionOpened, SessionClosed, SessionSaid, BrokerState, ResultMessage,
-                           QueueInspected, DeadLetterSettled, Tick, DiskSpace, Drain, EnsureQueues>;
+using Input =
+    std::variant<Submit, SubmitWorkflow, ChangeWorkflow, CancelCommand, RedriveCommand, RescheduleCommand,
+                 AwaitEnd, ForgetWait, PutQueue, StartOperation, StopOperation, PinShard, UnassignShard,
+                 DrainAgent, AskClock, RecordAct, CrashAgent, Query, PutSchedule, ChangeSchedule,
+                 BackfillSchedule, HttpBegin, HttpHeartbeat, HttpFinish, SessionOpened, SessionClosed,
+                 SessionSaid, BrokerState, ResultMessage, QueueInspected, CallbackSettled, DeadLetterSettled,
+                 Tick, DiskSpace, Drain, EnsureQueues>;
 
 }  // namespace duly

@@ -71,6 +71,7 @@ bool Remover::go_on(Walk& walk, std::int64_t now_ms) {
 // What a walk passes over for this is removed when it is no longer so: look_again().
 bool Remover::still_needed(const EndedRow& row) {
   if (store_.in_open_workflow(row.place.id) && !DULY_PLANTED("retention.workflow")) return true;
+  if (config_.needed && config_.needed(row.place.id)) return true;
   return store_.dead_letter_waits(row.place.id) && !DULY_PLANTED("retention.outbox");
 }
 

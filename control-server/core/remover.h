@@ -23,6 +23,7 @@ class Remover {
   struct Config {
     Retention retention = {};
     int rows = limits::kRemovalRows;               // removed in one step
+    std::function<bool(CommandId)> needed = {};    // by somebody else, still; empty = by nobody
     std::function<void(CommandId)> removing = {};  // told of each command before it goes; empty = nobody
   };
   Remover(Store& store, Config config, MonoTime now);

@@ -32,6 +32,7 @@ struct StatsSnapshot {
   std::uint64_t delivered = 0, unroutable = 0;  // deliver mode
   std::uint64_t stale_marks = 0, stale_results = 0, republished = 0, given_back = 0,
                 dead_letters_published = 0, removed = 0;
+  std::uint64_t callbacks_delivered = 0, callbacks_failed = 0, callbacks_given_up = 0;
   std::uint64_t commits = 0, committed_inputs = 0, shard_moves = 0, agents_lost = 0;
   // Per second, over the last ten seconds:
   double accepted_per_s = 0, started_per_s = 0, ended_per_s = 0;
@@ -45,7 +46,7 @@ struct StatsSnapshot {
   std::int64_t window_commands = 0;    // held in memory
   int agents_live = 0, agents_draining = 0;
   int shards_held = 0, shards_moving = 0, shards_free = 0;
-  std::int64_t running = 0, dead_letters_waiting = 0;
+  std::int64_t running = 0, dead_letters_waiting = 0, callbacks_owed = 0;
   bool broker_up = false;
   bool disk_low = false;
   bool draining = false;

@@ -17,7 +17,7 @@
   "id, name, version, spec, cron, every_ms, time_zone, start_ms, end_ms, enabled, overlap, catch_up, " \
   "window_ms, catch_max, jitter_ms, type, queue, key, priority, retry, timeout_ms, on_lost, labels, "  \
   "payload, deliver_exchange, deliver_key, deliver_properties, created_ms, updated_ms, next_ms, "      \
-  "buffered_ms, last_fire_ms, fired, skipped"
+  "buffered_ms, last_fire_ms, fired, skipped, callback_url"
 
 #define DULY_WORKFLOW_COLUMNS \
   "id, name, on_failure, state, stopped, total, open, failed, created_ms, finished_ms"

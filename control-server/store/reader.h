@@ -15,6 +15,7 @@
 #include "common/base/result.h"
 #include "common/model/command.h"
 #include "common/model/state_table.h"
+#include "control-server/store/callback_rows.h"
 #include "control-server/store/ended_rows.h"
 #include "control-server/store/rows.h"
 
@@ -35,6 +36,12 @@ struct EventView {
   std::int64_t at_ms = 0;
   std::string kind, who, detail;
 };
+struct CallbackView {
+  CallbackState state = CallbackState::waiting;
+  int ends = 0;  // of the command, so far
+  int attempts = 0;
+  std::string error;  // of the last attempt, empty = none
+};
 struct CommandView {
   CommandId id;
   CommandSpec spec;  // due_at_ms is the present due time
@@ -51,6 +58,7 @@ struct CommandView {
   std::string error;   // of the last ended attempt, or the reason of the end
   std::string reason;  // of a dead command: "attempts_exhausted", "not_retryable", "lost", "poison",
                        // "restored"; else empty
+  std::optional<CallbackView> callback;  // with spec.callback_url
   std::vector<AttemptView> attempts;
   std::vector<EventView> events;
 };

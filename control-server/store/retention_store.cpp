@@ -51,6 +51,7 @@ std::int64_t Store::remove_ended(const EndedRow& row) {
     database_->query("DELETE FROM attempt WHERE id = ?").bind(id).run();
   database_->query("DELETE FROM event WHERE id = ?").bind(id).run();
   database_->query("DELETE FROM revision WHERE id = ?").bind(id).run();
+  database_->query("DELETE FROM callback WHERE id = ?").bind(id).run();
   forget_edges(row.place.id, row.state);
   database_->query("DELETE FROM command WHERE id = ?").bind(id).run();
   const int gone = database_->query("DELETE FROM state WHERE id = ? AND state >= 4").bind(id).run();

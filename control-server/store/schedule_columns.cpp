@@ -57,6 +57,7 @@ ScheduleRow read_schedule(Sql& query) {
   row.last_fire_ms = read_optional(query, 31);
   row.fired = query.integer(32);
   row.skipped = query.integer(33);
+  row.spec.command.callback_url = query.text(34);
   return row;
 }
 

@@ -31,9 +31,9 @@ void Store::put_schedule(ScheduleRow& row) {
       "end_ms, "
       "enabled, overlap, catch_up, window_ms, catch_max, jitter_ms, type, queue, key, priority, retry, "
       "timeout_ms, on_lost, labels, payload, deliver_exchange, deliver_key, deliver_properties, created_ms, "
-      "updated_ms, next_ms, wake_ms, buffered_ms, last_fire_ms, fired, skipped)"
+      "updated_ms, next_ms, wake_ms, buffered_ms, last_fire_ms, fired, skipped, callback_url)"
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-      "?, ?, ?, ?)");
+      "?, ?, ?, ?, ?)");
   query.bind(row.id).bind(row.spec.name).bind(row.version);
   const std::string retry = columns::retry_text(row.spec.command.retry);
   const std::string labels = columns::labels_text(row.spec.command.labels);
@@ -43,7 +43,7 @@ void Store::put_schedule(ScheduleRow& row) {
   bind_optional(query, row.wake_ms());
   bind_optional(query, row.buffered_ms);
   bind_optional(query, row.last_fire_ms);
-  query.bind(row.fired).bind(row.skipped).run();
+  query.bind(row.fired).bind(row.skipped).bind(row.spec.command.callback_url).run();
 }
 
 void Store::put_schedule_progress(const ScheduleRow& row) {

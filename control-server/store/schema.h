@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 10> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 11> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -172,6 +172,15 @@ ALTER TABLE command ADD COLUMN deliver_properties BLOB;
 ALTER TABLE schedule ADD COLUMN deliver_exchange TEXT;
 ALTER TABLE schedule ADD COLUMN deliver_key TEXT;
 ALTER TABLE schedule ADD COLUMN deliver_properties BLOB;
+)sql",
+                                                            R"sql(
+-- Who is told when a command ends (store/callback_rows.h); next_ms while a call is owed.
+CREATE TABLE callback (
+  id INTEGER PRIMARY KEY, url TEXT NOT NULL, origin TEXT NOT NULL, state INTEGER NOT NULL DEFAULT 0,
+  ends INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, next_ms INTEGER,
+  error TEXT NOT NULL DEFAULT '', CHECK ((state = 1) = (next_ms IS NOT NULL)));
+CREATE INDEX callback_owed ON callback (origin, next_ms, id) WHERE next_ms IS NOT NULL;
+ALTER TABLE schedule ADD COLUMN callback_url TEXT NOT NULL DEFAULT '';
 )sql"};
 
 }  // namespace duly

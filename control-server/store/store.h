@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "control-server/store/callback_rows.h"
 #include "control-server/store/ended_rows.h"
 #include "control-server/store/live_rows.h"
 #include "control-server/store/operation_rows.h"
@@ -153,6 +154,21 @@ class Store {
   // Removes the command with all that belongs to it: how many bytes of payload and result that were.  Its
   // idempotency key stays until that has expired, its fire for as long as its schedule.
   std::int64_t remove_ended(const EndedRow& row);
+
+  // ---- callbacks (callback_store.cpp)
+  // -----------------------------------------------------------------------------------------
+  void insert_callback(CommandId id, const std::string& url, const std::string& origin);
+  std::optional<CallbackRow> callback(CommandId id);
+  // All but its URL and origin.
+  void update_callback(const CallbackRow& row);
+  bool any_callback();
+  std::int64_t owed_callbacks();
+  // That a call is owed to.
+  std::vector<std::string> callback_origins();
+  // Owed to this origin, the one that is due first at the front.
+  std::vector<CallbackRow> owed_callbacks(const std::string& origin, std::size_t most);
+  // Whether one is owed for this command.
+  bool callback_waits(CommandId id);
 
   // ---- idempotency
   // -------------------------------------------------------------------------------------------

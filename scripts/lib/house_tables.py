@@ -24,7 +24,7 @@ MAY_SEE = {
     "control-server/link": [*_WIRE, "common/link", "common/runtime", "control-server/core", "control-server/link"],
     "control-server/ingest": [*_WIRE, "common/runtime/loop.h", "control-server/core", "control-server/api/command_json.h",
                               "control-server/api/report_json.h", "control-server/ingest"],
-    "control-server/notify": [*_WIRE, "common/runtime/loop.h", "control-server/core", "control-server/store/state_changes.h",
+    "control-server/notify": [*_WIRE, "common/http", "common/runtime", "control-server/core", "control-server/store/state_changes.h",
                               "control-server/notify"],
     "control-server/app": ["common", "control-server"],
     "agent/dispatch": [*_WIRE, "agent/dispatch"],

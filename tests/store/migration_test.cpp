@@ -59,6 +59,7 @@ TEST_CASE("a store of each older version opens, keeps what it has and takes what
     row.spec.command.payload = make_bytes("1");
     row.spec.text = "{}";
     row.spec.command.deliver = DeliverTarget{"", "k", std::string("\0\1", 2)};
+    row.spec.command.callback_url = "https://one/";
     row.next_ms = 5000;
     store->put_schedule(row);
     REQUIRE(store->commit());
@@ -73,6 +74,13 @@ TEST_CASE("a store of each older version opens, keeps what it has and takes what
     CHECK_FALSE(store->body(CommandId{77})->deliver);
     CHECK((*reader)->schedule("s")->spec.command.deliver == row.spec.command.deliver);
     CHECK((*reader)->schedule("s")->spec.timing.every_ms == 1000);
+    CHECK((*reader)->schedule("s")->spec.command.callback_url == "https://one/");
+    CHECK_FALSE(view->callback);
+    CHECK_FALSE(store->any_callback());
+    store->insert_callback(CommandId{77}, "https://one/", "https://one:443");
+    REQUIRE(store->commit());
+    CHECK(store->owed_callbacks() == 0);
+    CHECK((*reader)->command(CommandId{77})->callback->state == CallbackState::waiting);
     const auto audit = (*reader)->audit(0, 10);
     REQUIRE(audit);
     REQUIRE(audit->size() == 1);

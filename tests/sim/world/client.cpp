@@ -63,6 +63,7 @@ void World::submit_some() {
   for (std::int64_t i = 0; i < count; ++i) {
     commands.push_back(draw_command());
     add_parents(commands.back());
+    ask_for_callback(commands.back());
   }
   to_submit_ -= static_cast<int>(count);
   if (std::exchange(sync_fails_with_submit_, false)) disk_.fail_syncs(1);
@@ -150,6 +151,7 @@ void World::answered(const Answer& answer) {
         const bool delivers = request.commands[i].spec.deliver.has_value();
         (delivers ? deliveries_ : some_).push_back(id);
         if (delivers) facts_.deliveries.insert(id);
+        if (!request.commands[i].spec.callback_url.empty()) facts_.callbacks.insert(id);
         const auto& parents = request.commands[i].spec.depends_on;
         if (!parents.empty()) facts_.parents[id] = parents;
       }

@@ -35,6 +35,7 @@ NewCommand World::draw_delivery() {
       DeliverTarget{missing ? "missing" : kExchange, kWays[dice.below(std::size(kWays))], properties_of("")};
   command.idempotency_key = "d" + std::to_string(next_key_++);
   command.body_hash = stable_hash(command.idempotency_key);
+  ask_for_callback(command);
   return command;
 }
 

@@ -87,6 +87,7 @@ struct ClientFacts {
   std::map<std::string, std::set<CommandId>> by_key;    // I8: one id per idempotency key
   std::set<CommandId> cancelled;                        // answered 2xx
   std::set<CommandId> deliveries;                       // of those accepted, in deliver mode
+  std::set<CommandId> callbacks;                        // the same, whose end is to be told
   std::set<CommandId> redriven;                         // asked for, whatever was answered
   std::map<CommandId, std::vector<CommandId>> parents;  // that it was to wait for
   std::set<CommandId> revivable;                        // nodes of workflows that were to be tried again

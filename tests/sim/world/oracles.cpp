@@ -70,7 +70,7 @@ bool World::settled() {
   if (!workflows_known() || store.count(State::waiting) != 0 || store.open_workflow_count() != 0)
     return false;
   return open == 0 && messages_on_their_way() == 0 && reports_on_their_way() == 0 && schedules_stopped() &&
-         store.dead_outbox_size() == 0 && store.running_operations().empty();
+         store.dead_outbox_size() == 0 && store.owed_callbacks() == 0 && store.running_operations().empty();
 }
 
 std::string World::open_work() {
@@ -81,7 +81,8 @@ std::string World::open_work() {
   what += " messages on their way " + std::to_string(messages_on_their_way()) + ",";
   what += " results " + std::to_string(reports_on_their_way()) + ";";
   what += " operations " + std::to_string(server_->store().running_operations().size()) + ",";
-  what += " dead letters " + std::to_string(server_->store().dead_outbox_size()) + ";";
+  what += " dead letters " + std::to_string(server_->store().dead_outbox_size()) + ",";
+  what += " callbacks " + std::to_string(server_->store().owed_callbacks()) + ";";
   for (const QueueRow& queue : server_->store().queues()) {
     const auto most = queue.limits.max_running.value_or(0);
     const StartRate rate = queue.limits.rate.value_or(StartRate{});
@@ -120,6 +121,7 @@ void World::judge() {
   judge_epochs(rows, attempt_rows);
   judge_dead_letters(rows);
   judge_deliveries(rows);
+  judge_callbacks(rows);
   judge_schedules(rows);
   judge_workflows(rows, attempt_rows);
 }

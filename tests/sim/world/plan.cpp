@@ -45,6 +45,7 @@ constexpr RateFault kRates[] = {
     {"foreign", &Rates::foreign},
     {"foreign_kill", &Rates::foreign_kill},
     {"deliver", &Rates::deliver},
+    {"callback", &Rates::callback},
 };
 
 struct RabbitFault {
@@ -169,6 +170,12 @@ void draw_deliveries(std::uint64_t seed, WorldPlan& plan) {
   plan.rates.deliver = maybe(rng, 0.4, milliseconds{150}, seconds{2});
 }
 
+// The rate is how long the receiver takes.
+void draw_callbacks(std::uint64_t seed, WorldPlan& plan) {
+  Rng rng(seed ^ stable_hash("callback"));
+  plan.rates.callback = maybe(rng, 0.4, milliseconds{5}, milliseconds{1500});
+}
+
 // Some seconds, or for ever.
 std::int64_t draw_keep(Rng& rng) { return rng.chance(0.2) ? kKeepForever : rng.between(300, 8000); }
 
@@ -207,6 +214,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
     draw_operator(seed, plan);
     draw_retention(seed, plan);
     draw_deliveries(seed, plan);
+    draw_callbacks(seed, plan);
     return plan;
   }
   plan.poison = rng.chance(0.2);
@@ -220,6 +228,7 @@ WorldPlan WorldPlan::draw(std::uint64_t seed) {
   draw_operator(seed, plan);
   draw_retention(seed, plan);
   draw_deliveries(seed, plan);
+  draw_callbacks(seed, plan);
   return plan;
 }
 

@@ -38,7 +38,7 @@ struct WorldPlan {
     Duration broker_restart{}, broker_wipe{}, broker_pause{}, broker_block{}, queue_delete{}, queue_purge{},
         stray{}, replay{};
     Duration wall_step{}, operator_action{}, queue_limit{}, bulk_cancel{}, workflow{}, workflow_act{},
-        message{}, foreign{}, foreign_kill{}, deliver{};
+        message{}, foreign{}, foreign_kill{}, deliver{}, callback{};
   } rates;
   bool poison = false, hangs = false, keys = false, same_time = false, slow = false;
   // Nobody dies and nothing is lost in such a world: no agent may be taken for dead, no publish may end in

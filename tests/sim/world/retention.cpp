@@ -32,6 +32,8 @@ void World::watch_removal(CommandId id) {
     throw Violation{"I18: " + text + " is removed and had not ended so long ago"};
   if (row->state == State::dead && !wire_.dead_kept.contains({id, row->attempt}))
     throw Violation{"I9: " + text + " is removed and its dead letter never reached the broker"};
+  if (facts_.callbacks.contains(id) && !was_told(*row))
+    throw Violation{"I18: " + text + " is removed and nobody was told of its end"};
   if (const auto node = server_->store().node(id)) {
     if (server_->store().workflow(node->workflow)->open > 0)
       throw Violation{"I18: " + text + " is removed and its workflow goes on"};

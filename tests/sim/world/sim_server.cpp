@@ -31,7 +31,10 @@ void SimServer::start() {
   engine.max_queued = config_.max_queued;
   engine.lane_window = config_.lane_window;
   engine.operation_rows = 3;  // so that acts on many commands take many steps
-  engine.removal = {config_.retention, 3, hooks_.removing};
+  engine.removal = {config_.retention, 3, {}, hooks_.removing};
+  if (config_.callbacks)
+    engine.callbacks.origin_of = [](const std::string& url) -> Result<std::string> { return url; };
+  engine.callbacks.retry = {60, 50, 2.0, 300, 0.2};
   engine.before_commit = [this] {
     if (hooks_.crash_before_commit()) throw ServerCrash{};
   };
@@ -157,11 +160,25 @@ void SimServer::perform(Effect& effect) {
     links_->close(close->session, close->reason);
   } else if (auto* dead = std::get_if<PublishDeadLetter>(&effect)) {
     broker_->publish(dead->ticket, std::move(dead->message));
+  } else if (auto* call = std::get_if<SendCallback>(&effect)) {
+    call_back(*call);
   } else if (auto* inspect = std::get_if<InspectQueue>(&effect)) {
     broker_->inspect(inspect->queue);
   } else if (auto* ensure = std::get_if<EnsureQueue>(&effect)) {
     broker_->ensure_queue(ensure->queue);
   }
+}
+
+// As the real one does: what was taken back meanwhile is not told.
+void SimServer::call_back(const SendCallback& call) {
+  const auto row = store_->callback(call.id);
+  if (!row || row->state != CallbackState::owed || row->ends != call.ends) {
+    submit(CallbackSettled{call.id, call.ends, CallbackOutcome::moot, "", 0});
+    return;
+  }
+  hooks_.called(call, [this, alive = std::weak_ptr<bool>(alive_)](CallbackSettled settled) {
+    if (!alive.expired()) submit(std::move(settled));
+  });
 }
 
 void SimServer::refused_full(const std::vector<ReplyTo>& replies) {

@@ -30,6 +30,7 @@ class SimServer {
     Retention retention;
     bool by_message = false;  // takes commands from duly.submit
     bool results = false;     // takes results from duly.results
+    bool callbacks = false;   // tells of ends
   };
   struct Hooks {
     std::function<void(const Answer&)> answered;
@@ -37,7 +38,9 @@ class SimServer {
     std::function<void(const CloseSession&)> closing;
     std::function<void(const SessionSaid&)> said;  // every message from an agent, as it arrives
     std::function<void(SessionId)> closed;         // by the agent, the network or a full disk
-    std::function<void(CommandId)> removing;       // an ended command, before it is removed
+    // An end is to be told; `answer` says what became of it, while that process lives.
+    std::function<void(const SendCallback&, std::function<void(CallbackSettled)> answer)> called;
+    std::function<void(CommandId)> removing;  // an ended command, before it is removed
     std::function<bool()> crash_before_commit, crash_after_commit, crash_before_reply;
   };
 
@@ -62,6 +65,7 @@ class SimServer {
 
  private:
   void perform(Effect& effect);
+  void call_back(const SendCallback& call);
   void wait_for_disk();
   void start_broker();
   void make_intake();

@@ -31,7 +31,8 @@ World::World(std::uint64_t seed, WorldPlan plan)
                            plan_.lane_window,
                            plan_.retention,
                            plan_.rates.message.count() > 0,
-                           plan_.rates.foreign.count() > 0};
+                           plan_.rates.foreign.count() > 0,
+                           plan_.rates.callback.count() > 0};
   server_ = std::make_unique<SimServer>(loop_, net_, rabbit_, disk_, config, server_hooks());
   for (std::size_t i = 0; i < static_cast<std::size_t>(plan_.agents); ++i) {
     SimAgent::Config agent{"agent-" + std::to_string(i), plan_.concurrency, plan_.queues};
@@ -53,6 +54,9 @@ SimServer::Hooks World::server_hooks() {
   };
   hooks.closed = [this](SessionId session) { wire_.heard.erase(session); };
   hooks.said = [this](const SessionSaid& said) { watch_said(said); };
+  hooks.called = [this](const SendCallback& call, std::function<void(CallbackSettled)> answer) {
+    called_back(call, std::move(answer));
+  };
   hooks.removing = [this](CommandId id) { watch_removal(id); };
   hooks.crash_before_commit = [this] { return std::exchange(crash_at_commit_, false); };
   hooks.crash_after_commit = [this] { return std::exchange(crash_after_commit_, false); };
@@ -105,6 +109,7 @@ std::uint64_t World::run() {
   schedule_broker_faults();
   schedule_other_faults();
   start_deliveries();
+  start_callbacks();
   run_for(plan_.hurt);
   heal();
   run_until_settled(plan_.ttl * 3 + seconds{5} + kOwnTimes + backlog_time());

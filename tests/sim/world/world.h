@@ -135,6 +135,14 @@ class World {
   [[nodiscard]] std::string name_of_delivery(CommandId id, const CommandBody& body) const;
   void judge_deliveries(const std::map<CommandId, StateRow>& rows);
 
+  // ---- callbacks (callbacks.cpp)
+  // --------------------------------------------------------------------------------------------
+  void start_callbacks();
+  void ask_for_callback(NewCommand& command) const;
+  void called_back(const SendCallback& call, std::function<void(CallbackSettled)> answer);
+  [[nodiscard]] bool was_told(const StateRow& row) const;
+  void judge_callbacks(const std::map<CommandId, StateRow>& rows);
+
   // ---- oracles
   // -----------------------------------------------------------------------------------------------
   void watch_said(const SessionSaid& said);
@@ -229,6 +237,8 @@ class World {
   std::vector<CommandId> some_;        // accepted, to act upon
   std::vector<CommandId> deliveries_;  // the same of those in deliver mode
   std::shared_ptr<Rng> delivery_dice_;
+  std::shared_ptr<Rng> callback_dice_;
+  std::map<CommandId, std::set<std::pair<State, std::int64_t>>> told_;  // ends that the receiver knows
   int to_submit_ = 0;
   std::uint64_t next_key_ = 1;
   std::uint64_t next_incarnation_ = 1;
