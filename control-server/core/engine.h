@@ -24,6 +24,7 @@
 #include "control-server/core/effects.h"
 #include "control-server/core/inputs.h"
 #include "control-server/core/permit.h"
+#include "control-server/core/producer_spans.h"
 #include "control-server/core/queue_gate.h"
 #include "control-server/core/ready_window.h"
 #include "control-server/core/remover.h"
@@ -41,6 +42,7 @@ struct EngineConfig {
   Duration look_ahead = limits::kLookAhead;
   int operation_rows = limits::kOperationRows;  // changed in one step of an operation
   Remover::Config removal;                      // of what has ended
+  TraceConfig trace;                            // spans of new commands
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
   std::function<void()> after_commit;
@@ -194,7 +196,7 @@ class Engine {
   std::optional<Problem> refuse_names(const CommandSpec& spec) const;
   std::optional<Problem> refuse_expired(const CommandSpec& spec, std::size_t index) const;
   // With `unmet` parents that have not succeeded it waits for them.
-  StateRow accept(const NewCommand& command, std::int64_t unmet = 0);
+  StateRow accept(NewCommand& command, std::int64_t unmet = 0);
   void accept_into(Submitted& submitted, NewCommand& command, bool alone);
   QueueNumber ensure_queue(const std::string& name);
 
@@ -225,8 +227,8 @@ class Engine {
 
   // ---- workflows and dependencies (engine_workflows.cpp)
   std::optional<Problem> refuse_parents(const CommandSpec& spec, std::size_t index);
-  CommandId accept_dependent(const NewCommand& command);
-  CommandId accept_workflow(const SubmitWorkflow& input);
+  CommandId accept_dependent(NewCommand& command);
+  CommandId accept_workflow(SubmitWorkflow& input);
   void settle_dependants();
   void parent_ended(StateRow child, const StateRow& parent);
   void release(StateRow& row);
@@ -335,6 +337,7 @@ class Engine {
   std::vector<Effect> effects_;
 
   IdSource ids_;
+  ProducerSpans producer_spans_;
   ShardMap shards_;
   ReadyWindow window_;
   std::map<CommandId, Handed> handed_;

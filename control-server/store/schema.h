@@ -8,7 +8,7 @@
 
 namespace duly {
 
-inline constexpr std::array<const char*, 10> kMigrations = {R"sql(
+inline constexpr std::array<const char*, 11> kMigrations = {R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Names used by many rows.  kind: 1 = queue, 2 = type.
@@ -172,6 +172,11 @@ ALTER TABLE command ADD COLUMN deliver_properties BLOB;
 ALTER TABLE schedule ADD COLUMN deliver_exchange TEXT;
 ALTER TABLE schedule ADD COLUMN deliver_key TEXT;
 ALTER TABLE schedule ADD COLUMN deliver_properties BLOB;
+)sql",
+                                                            R"sql(
+-- W3C Trace Context that the command came with, or was given (NULL = none).
+ALTER TABLE command ADD COLUMN traceparent TEXT;
+ALTER TABLE command ADD COLUMN tracestate TEXT;
 )sql"};
 
 }  // namespace duly

@@ -32,6 +32,7 @@ void SimServer::start() {
   engine.lane_window = config_.lane_window;
   engine.operation_rows = 3;  // so that acts on many commands take many steps
   engine.removal = {config_.retention, 3, hooks_.removing};
+  engine.trace.exported = true;  // so that what is sampled gets spans of its own
   engine.before_commit = [this] {
     if (hooks_.crash_before_commit()) throw ServerCrash{};
   };
