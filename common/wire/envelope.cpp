@@ -31,6 +31,12 @@ TracePtr trace_of(const AmqpMessage& message) {
   return parent ? read_trace(*parent, text(message, kTracestate).value_or("")) : nullptr;
 }
 
+void tell_trace(const TracePtr& trace, AmqpMessage& message) {
+  if (!trace) return;
+  message.headers.emplace(kTraceparent, trace->traceparent());
+  if (!trace->state.empty()) message.headers.emplace(kTracestate, trace->state);
+}
+
 AmqpMessage make_execution_message(const HandOutItem& item, std::int64_t now_s) {
   AmqpMessage message;
   const std::string id = format_command_id(item.id);
@@ -51,10 +57,7 @@ AmqpMessage make_execution_message(const HandOutItem& item, std::int64_t now_s) 
                      {"duly-token", std::int64_t{item.token.value}},
                      {"duly-due-at", item.due_at_ms}};
   if (!item.key.empty()) message.headers.emplace("duly-key", item.key);
-  if (item.trace) {
-    message.headers.emplace(kTraceparent, item.trace->traceparent());
-    if (!item.trace->state.empty()) message.headers.emplace(kTracestate, item.trace->state);
-  }
+  tell_trace(item.trace, message);
   return message;
 }
 

@@ -18,6 +18,7 @@ AmqpMessage make_delivery(const HandOutItem& item);
 
 // The trace that a message's headers name; null = none that can be understood.
 TracePtr trace_of(const AmqpMessage& message);
+void tell_trace(const TracePtr& trace, AmqpMessage& message);
 
 // What an executor needs of a delivery.
 struct Execution {

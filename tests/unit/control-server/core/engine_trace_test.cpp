@@ -38,6 +38,20 @@ TEST_CASE("a trace is kept as it came, over a restart, and handed out with each 
   CHECK(*world.store->body(id)->trace == *item.trace);
 }
 
+TEST_CASE("a dead letter names the trace of its command") {
+  EngineWorld world;
+  const SessionId agent = world.connect("a");
+  REQUIRE(world.run({BrokerState{true}}));
+  CommandSpec spec = called_with("1");
+  spec.retry.max_attempts = 1;
+  world.submit(spec);
+  world.fail_once(agent);
+  world.pass(seconds{1});
+  const auto letters = world.all<PublishDeadLetter>();
+  REQUIRE(letters.size() == 1);
+  CHECK(std::get<std::string>(letters[0].message.headers.at("traceparent")) == kCaller + "1");
+}
+
 TEST_CASE("without export no command gets a trace that it did not bring") {
   EngineWorld world;
   const CommandId id = world.submit(EngineWorld::spec());
