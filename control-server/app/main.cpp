@@ -105,7 +105,10 @@ double ratio(const duly::Options& options, const char* flag) {
 // Null = none are wanted.
 std::unique_ptr<duly::SpanExporter> export_spans(const duly::Options& options, duly::ServerConfig& server) {
   server.engine.trace.sample = ratio(options, "otlp-sample");
-  if (options.text("otlp").empty()) return nullptr;
+  if (options.text("otlp").empty()) {
+    if (options.given("otlp-sample")) leave(2, options.source("otlp-sample") + " needs --otlp");
+    return nullptr;
+  }
   duly::SpanExporter::Config config;
   config.endpoint = options.text("otlp");
   config.source = {"duly-server", format_host_port(server.http)};

@@ -237,7 +237,8 @@ class Collectors(TestCase):
 
     def test_what_is_no_endpoint_is_refused_at_the_start(self):
         cluster = self.new_cluster()
-        for flags, said in ((["--otlp", "collector:4318"], "--otlp"), (["--otlp-sample", "2"], "a number from 0 to 1")):
+        for flags, said in ((["--otlp", "collector:4318"], "--otlp"), (["--otlp-sample", "2"], "a number from 0 to 1"),
+                            (["--otlp-sample", "1"], "needs --otlp")):
             cluster.start_server(*flags, ready=False)
             self.assertEqual(cluster.server.wait(30), 2)
             self.assertIn(said, cluster.server.log())
