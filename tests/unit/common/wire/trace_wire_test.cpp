@@ -86,6 +86,7 @@ TEST_CASE("each command of a bundle keeps its own trace") {
   const auto read = read_executions(make_bundle({traced(1, one), traced(2, nullptr), traced(3, other)}, 7));
   REQUIRE(read);
   REQUIRE(read->size() == 3);
+  REQUIRE(((*read)[0].trace && (*read)[2].trace));
   CHECK(*(*read)[0].trace == *one);
   CHECK((*read)[1].trace == nullptr);
   CHECK(*(*read)[2].trace == *other);
