@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "agent/app/agent_metrics.h"
+#include "agent/app/agent_spans.h"
 #include "agent/app/metrics_server.h"
 #include "agent/handlers/builtins.h"
 #include "agent/handlers/worker_pool.h"
@@ -24,11 +25,13 @@
 #include "common/base/log.h"
 #include "common/link/asio_link.h"
 #include "common/model/limits.h"
+#include "common/trace/span_exporter.h"
 
 namespace duly {
 namespace {
 
 constexpr Duration kConnectLimit = seconds{3};
+constexpr Duration kSpansTime = seconds{2};  // for the last spans, at the end
 constexpr Duration kLastWords = milliseconds{50};
 
 OptionTable table() {
@@ -71,6 +74,7 @@ OptionTable table() {
   };
   add_options(t, broker_options());
   add_options(t, log_options());
+  add_options(t, trace_options());
   return t;
 }
 
@@ -194,16 +198,65 @@ std::vector<OpenCircuit> open_circuits(const CircuitBoard& board) {
   return open;
 }
 
+// Null = none are wanted.
+std::unique_ptr<SpanExporter> export_spans(const Options& options, const std::string& name) {
+  if (options.text("otlp").empty()) return nullptr;
+  SpanExporter::Config config;
+  config.endpoint = options.text("otlp");
+  config.source = {"duly-agent", name};
+  auto exporter = SpanExporter::start(std::move(config));
+  if (!exporter) leave(2, options.source("otlp") + ": " + exporter.error().what);
+  return std::move(*exporter);
+}
+
+std::string_view outcome_of(const HandlerResult& result) {
+  if (result.succeeded) return name_of(AttemptOutcome::succeeded);
+  return name_of(result.handed_back ? AttemptOutcome::handed_back : AttemptOutcome::failed);
+}
+
+void log_begin(const Execution& e) {
+  if (!log_enabled(LogLevel::debug)) return;
+  log(LogLevel::debug, "agent", "attempt begins",
+      {{"command", e.id},
+       {"attempt", e.attempt},
+       {"type", e.type},
+       {"queue", e.queue},
+       {"trace_id", e.trace ? e.trace->trace_id() : ""}});
+}
+
+// Not the error: it is the handler's, and may tell of the payload.
+void log_end(const AttemptRef& ref, const HandlerResult& result) {
+  if (!log_enabled(LogLevel::debug)) return;
+  log(LogLevel::debug, "agent", "attempt ended",
+      {{"command", ref.id}, {"attempt", ref.attempt}, {"outcome", outcome_of(result)}});
+}
+
+// `spans` null = none are exported.
+void trace_publishes(AgentPorts& p, AgentSpans* spans) {
+  if (spans == nullptr) return;
+  p.publishing = [spans](PublishTicket ticket, HandOutItem& item) { spans->publishing(ticket, item); };
+  p.settled = [spans](const std::vector<SettledPublish>& results) { spans->settled(results); };
+}
+
 // Ties the node to the pool and to the crash points.
-AgentPorts ports(WorkerPool& pool, std::unique_ptr<AgentNode>& node, CrashPoints& crash, bool armed) {
+AgentPorts ports(WorkerPool& pool, std::unique_ptr<AgentNode>& node, CrashPoints& crash, bool armed,
+                 AgentSpans* spans) {
   AgentPorts p;
-  p.run = [&pool, &node](Execution execution) {
-    pool.run(std::move(execution), [&node](const AttemptRef& ref, HandlerResult result) {
+  trace_publishes(p, spans);
+  p.run = [&pool, &node, spans](Execution execution) {
+    log_begin(execution);
+    if (spans != nullptr) spans->begin(execution);
+    pool.run(std::move(execution), [&node, spans](const AttemptRef& ref, HandlerResult result) {
+      log_end(ref, result);
+      if (spans != nullptr) spans->end(ref, {std::string(outcome_of(result)), result.error});
       node->handler_done(ref, {result.succeeded, result.retryable, std::move(result.error),
                                std::move(result.result), result.retry_after_ms, result.handed_back});
     });
   };
-  p.stop = [&pool](const AttemptRef& ref, const std::string& reason) { pool.cancel(ref, reason); };
+  p.stop = [&pool, spans](const AttemptRef& ref, const std::string& reason) {
+    if (spans != nullptr) spans->stop(ref, reason);
+    pool.cancel(ref, reason);
+  };
   if (armed) {
     p.passed = [&crash](const char* point) { crash.pass(point); };
     p.strike = [&crash](const Strike& strike) {
@@ -239,19 +292,29 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
       broker.drop_connections(pause);
     });
   });
-  AgentPorts links = ports(pool, node, crash, config.fault_injection);
+  const auto exporter = export_spans(options, config.name);
+  std::optional<AgentSpans> spans;
+  if (exporter)
+    spans.emplace(
+        loop, [&](Span span) { exporter->add(std::move(span)); }, mix(config.incarnation.value));
+  AgentPorts links = ports(pool, node, crash, config.fault_injection, spans ? &*spans : nullptr);
   links.circuits = [circuits = builtins.http.circuits] { return open_circuits(*circuits); };
   node = std::make_unique<AgentNode>(loop, asio_connector(loop, servers(options), kConnectLimit), broker,
                                      std::move(links), config);
-  const auto metrics = serve_metrics(
-      options, loop, [&] { return agent_metrics_text(node->stats(), builtins.http.circuits->view()); });
+  const auto metrics = serve_metrics(options, loop, [&] {
+    const auto counts = exporter ? exporter->counts() : SpanCounts{};
+    return agent_metrics_text(node->stats(), builtins.http.circuits->view(), counts);
+  });
   log(LogLevel::info, "agent", "starting", {{"name", config.name}, {"version", config.version}});
   loop.post([&node] { node->start(); });
   loop.run();
   log(LogLevel::info, "agent", "leaving");
   // A handler that does not stop must not keep the process: its attempt was handed back or will be declared
   // lost.
-  if (!pool.stop(seconds{1})) ::_exit(0);
+  const bool quiet = pool.stop(seconds{1});
+  node.reset();  // the server hears at once that it is gone, and not when the last spans are out
+  const bool told = !exporter || exporter->stop(kSpansTime);
+  if (!quiet || !told) ::_exit(0);
   return 0;
 }
 

@@ -92,15 +92,23 @@ void add_circuits(MetricsPage& page, const std::vector<CircuitView>& circuits) {
               samples);
 }
 
+void add_spans(MetricsPage& page, const SpanCounts& spans) {
+  page.counter("duly_spans_exported_total", "Spans that the collector has taken (--otlp).", spans.exported);
+  page.counter("duly_spans_dropped_total", "Spans that it did not take in time, or that had no room to wait.",
+               spans.dropped);
+}
+
 }  // namespace
 
-std::string agent_metrics_text(const AgentStats& stats, const std::vector<CircuitView>& circuits) {
+std::string agent_metrics_text(const AgentStats& stats, const std::vector<CircuitView>& circuits,
+                               const SpanCounts& spans) {
   MetricsPage page;
   add_gauges(page, stats);
   add_connections(page, stats);
   add_dispatch(page, stats.dispatch);
   add_execute(page, stats.execute);
   add_circuits(page, circuits);
+  add_spans(page, spans);
   page.gauges("duly_build_info", "Which version this is.", {"version"}, {{{DULY_VERSION}, 1}});
   add_process_metrics(page);
   return page.text();

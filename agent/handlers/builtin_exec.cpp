@@ -32,8 +32,13 @@ Result<std::vector<std::string>> read_arguments(const Json& values) {
 }
 
 std::vector<std::string> environment_for(const HandlerContext& context) {
-  return {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "DULY_COMMAND_ID=" + format_command_id(context.id),
-          "DULY_ATTEMPT=" + std::to_string(context.attempt), "DULY_TYPE=" + std::string(context.type)};
+  std::vector<std::string> all = {
+      "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "DULY_COMMAND_ID=" + format_command_id(context.id),
+      "DULY_ATTEMPT=" + std::to_string(context.attempt), "DULY_TYPE=" + std::string(context.type)};
+  // The names that OpenTelemetry gives them.
+  if (!context.traceparent.empty()) all.push_back("TRACEPARENT=" + std::string(context.traceparent));
+  if (!context.tracestate.empty()) all.push_back("TRACESTATE=" + std::string(context.tracestate));
+  return all;
 }
 
 // What to start, when the payload is well formed and the program is allowed.

@@ -100,6 +100,12 @@ void add_own_headers(const HandlerContext& context, ClientRequest& request) {
   request.headers.emplace_back("Idempotency-Key", format_command_id(context.id));
   request.headers.emplace_back("Duly-Attempt", std::to_string(context.attempt));
   request.headers.emplace_back("Accept-Encoding", "identity");
+  // A payload that names a trace of its own keeps it.
+  if (!context.traceparent.empty() && !has_field(request, "traceparent")) {
+    request.headers.emplace_back("traceparent", std::string(context.traceparent));
+    if (!context.tracestate.empty() && !has_field(request, "tracestate"))
+      request.headers.emplace_back("tracestate", std::string(context.tracestate));
+  }
   if (!has_field(request, "user-agent")) request.headers.emplace_back("User-Agent", "duly/" DULY_VERSION);
 }
 

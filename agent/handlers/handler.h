@@ -31,7 +31,9 @@ struct HandlerContext {
   std::string_view payload;  // JSON text, byte for byte as submitted
   WallTime due_at;
   Duration timeout = seconds{60};  // of this attempt, from its permit; `stop` is requested when it is over
-  std::stop_token stop;            // for std::stop_callback: a handler that waits on something of its own
+  // W3C Trace Context, for what the handler asks others to do; empty = the command has no trace.
+  std::string_view traceparent, tracestate;
+  std::stop_token stop;  // for std::stop_callback: a handler that waits on something of its own
 
   // True once the attempt timed out, was cancelled by hand, or the agent stops hard.  Any thread.
   [[nodiscard]] bool cancelled() const { return stop.stop_requested(); }

@@ -14,10 +14,15 @@ namespace duly {
 
 // `stop` and what is const is read by any thread; the rest belongs to the pool's mutex.
 struct WorkerPool::Job {
-  Job(Execution e, OnDone d, const Handler* h) : execution(std::move(e)), on_done(std::move(d)), handler(h) {}
+  Job(Execution e, OnDone d, const Handler* h)
+      : execution(std::move(e)),
+        on_done(std::move(d)),
+        handler(h),
+        traceparent(traceparent_of(execution.trace)) {}
   const Execution execution;
   const OnDone on_done;
   const Handler* const handler;
+  const std::string traceparent;
   std::stop_source stop;
   std::string reason;
   bool started = false;
@@ -28,7 +33,7 @@ struct WorkerPool::Job {
 
 namespace {
 
-HandlerContext context_of(const Execution& execution, std::stop_token stop) {
+HandlerContext context_of(const Execution& execution, std::string_view traceparent, std::stop_token stop) {
   HandlerContext context;
   context.id = execution.id;
   context.attempt = execution.attempt;
@@ -39,6 +44,8 @@ HandlerContext context_of(const Execution& execution, std::stop_token stop) {
   if (execution.payload) context.payload = *execution.payload;
   context.due_at = wall_from_ms(execution.due_at_ms);
   if (execution.timeout_ms > 0) context.timeout = milliseconds{execution.timeout_ms};
+  context.traceparent = traceparent;
+  if (execution.trace) context.tracestate = execution.trace->state;
   context.stop = std::move(stop);
   return context;
 }
@@ -228,7 +235,8 @@ WorkerPool::JobPtr WorkerPool::next_job() {
 }
 
 void WorkerPool::run_job(Job& job) {
-  HandlerResult result = run_handler(*job.handler, context_of(job.execution, job.stop.get_token()));
+  HandlerResult result =
+      run_handler(*job.handler, context_of(job.execution, job.traceparent, job.stop.get_token()));
   forget(job);
   if (!result.succeeded && !job.reason.empty()) {
     result.error = clean_text(job.reason + ": " + result.error, limits::kErrorBytes);

@@ -85,6 +85,7 @@ void AgentNode::settled(std::vector<SettledPublish> results) {
     broker_.settle(parked->second.generation, parked->second.tag, kept ? Settle::ack : Settle::reject);
     parked_.erase(parked);
   }
+  if (ports_.settled) ports_.settled(results);
   dispatcher_.settled(loop_.now(), results);
   act_soon();
 }

@@ -42,6 +42,9 @@ struct AgentPorts {
   std::function<void(const Strike&)> strike;               // crash simulation; empty = not armed
   std::function<void(const char* point)> passed;           // crash simulation points; empty = none
   std::function<void(const std::string& reason)> refused;  // by the server, for good or for now
+  // Of each command that is about to be published, whose trace may be changed; empty = nobody listens.
+  std::function<void(PublishTicket, HandOutItem&)> publishing;
+  std::function<void(const std::vector<SettledPublish>&)> settled;  // what became of them
 };
 
 struct AgentStats {

@@ -40,11 +40,15 @@ void AgentNode::perform(DispatchEffects effects) {
   const std::int64_t now_s = to_ms(loop_.wall()) / 1000;
   for (auto& [ticket, item] : effects.publishes) {
     pass("dispatch.before-publish");
+    if (ports_.publishing) ports_.publishing(ticket, item);
     broker_.publish(ticket, item.deliver ? make_delivery(item) : make_execution_message(item, now_s));
     pass("dispatch.after-publish");
   }
   for (auto& [ticket, items] : effects.bundles) {
     pass("dispatch.before-publish");
+    for (HandOutItem& item : items) {
+      if (ports_.publishing) ports_.publishing(ticket, item);
+    }
     broker_.publish(ticket, make_bundle(items, now_s));
     pass("dispatch.after-publish");
   }

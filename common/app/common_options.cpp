@@ -38,6 +38,10 @@ std::vector<OptionSpec> log_options() {
           choice("log-level", "info", "least level that is logged", "LEVEL", level_names())};
 }
 
+std::vector<OptionSpec> trace_options() {
+  return {{"otlp", OptionKind::text, "", "send spans of traces to this collector (OTLP over HTTP)", "URL"}};
+}
+
 void add_options(OptionTable& table, std::vector<OptionSpec> options) {
   std::move(options.begin(), options.end(), std::back_inserter(table.options));
 }

@@ -11,6 +11,7 @@ namespace duly {
 std::vector<OptionSpec> broker_options();
 // --log-format, --log-level.
 std::vector<OptionSpec> log_options();
+std::vector<OptionSpec> trace_options();
 
 // Appends to a table.
 void add_options(OptionTable& table, std::vector<OptionSpec> options);

@@ -10,6 +10,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/ids.h"
+#include "common/model/trace_context.h"
 
 namespace duly {
 
@@ -59,6 +60,7 @@ struct CommandSpec {
   std::vector<CommandId> depends_on;     // that must have succeeded first
   std::optional<DeliverTarget> deliver;  // nothing = executors run it
   std::string callback_url = {};         // is told of its end; empty = nobody is
+  TracePtr trace = nullptr;              // that it belongs to; null = none
   // Set by the server on what a schedule makes: its number, and the fire's nominal time.
   std::int64_t schedule = 0;  // 0 = none
   std::int64_t fire_at_ms = 0;

@@ -19,6 +19,7 @@ inline constexpr std::size_t kContentTypeBytes = 255;
 inline constexpr std::size_t kExchangeBytes = 255;
 inline constexpr std::size_t kRoutingKeyBytes = 255;
 inline constexpr std::size_t kHeaderNameBytes = 128;
+inline constexpr std::size_t kTraceStateBytes = 512;
 inline constexpr std::size_t kPropertiesBytes = 64U << 10;  // of a message to deliver, its headers included
 inline constexpr std::size_t kResultBytes = 1U << 20;
 inline constexpr std::size_t kErrorBytes = 8U << 10;
@@ -135,6 +136,12 @@ inline constexpr std::size_t kCallbackUrlBytes = 2048;
 inline constexpr std::size_t kCallbackErrorBytes = 512;
 inline constexpr std::size_t kCallbackResultBytes = 64U << 10;  // a larger result is left out of it
 inline constexpr std::size_t kDeadOutbox = 256;                 // dead letters being published at once
+
+// --- traces
+// ---------------------------------------------------------------------------------------------------
+inline constexpr std::size_t kSpansPerRequest = 512;
+inline constexpr std::size_t kSpansWaiting = 8192;  // for the collector; more are dropped and counted
+inline constexpr std::size_t kSpanErrorBytes = 1024;
 
 // --- messages from the broker
 // ---------------------------------------------------------------------------------

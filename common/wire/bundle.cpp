@@ -22,6 +22,8 @@ void append_member(std::string& out, const HandOutItem& item) {
   one.text("type", item.type);
   one.unsigned_number("payload_bytes", item.payload->size());
   if (!item.key.empty()) one.text("key", item.key);
+  if (item.trace) one.text("traceparent", item.trace->traceparent());
+  if (item.trace && !item.trace->state.empty()) one.text("tracestate", item.trace->state);
   one.end();
 }
 
@@ -39,6 +41,12 @@ std::string bundle_header(const std::vector<HandOutItem>& items) {
   return header;
 }
 
+TracePtr read_member_trace(FlatReader& reader) {
+  const std::string parent = reader.text("traceparent", limits::kTraceStateBytes);
+  const bool more = reader.has("tracestate");
+  return read_trace(parent, more ? reader.text("tracestate", limits::kTraceStateBytes) : "");
+}
+
 Execution read_member(FlatReader& reader) {
   Execution one;
   one.id = parse_command_id(reader.text("id", 32)).value_or(CommandId{});
@@ -48,6 +56,7 @@ Execution read_member(FlatReader& reader) {
   one.due_at_ms = reader.integer("due_at_ms", INT64_MIN, INT64_MAX);
   one.type = reader.text("type", limits::kTypeBytes);
   if (reader.has("key")) one.key = reader.text("key", limits::kKeyBytes);
+  if (reader.has("traceparent")) one.trace = read_member_trace(reader);
   return one;
 }
 

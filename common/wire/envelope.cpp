@@ -8,6 +8,9 @@
 namespace duly {
 namespace {
 
+constexpr const char* kTraceparent = "traceparent";
+constexpr const char* kTracestate = "tracestate";
+
 std::optional<std::int64_t> number(const AmqpMessage& message, const char* name) {
   const auto at = message.headers.find(name);
   if (at == message.headers.end() || !std::holds_alternative<std::int64_t>(at->second)) return std::nullopt;
@@ -21,6 +24,18 @@ std::optional<std::string> text(const AmqpMessage& message, const char* name) {
 }
 
 }  // namespace
+
+TracePtr trace_of(const AmqpMessage& message) {
+  if (message.headers.empty()) return nullptr;
+  const auto parent = text(message, kTraceparent);
+  return parent ? read_trace(*parent, text(message, kTracestate).value_or("")) : nullptr;
+}
+
+void tell_trace(const TracePtr& trace, AmqpMessage& message) {
+  if (!trace) return;
+  message.headers.emplace(kTraceparent, trace->traceparent());
+  if (!trace->state.empty()) message.headers.emplace(kTracestate, trace->state);
+}
 
 AmqpMessage make_execution_message(const HandOutItem& item, std::int64_t now_s) {
   AmqpMessage message;
@@ -42,8 +57,25 @@ AmqpMessage make_execution_message(const HandOutItem& item, std::int64_t now_s) 
                      {"duly-token", std::int64_t{item.token.value}},
                      {"duly-due-at", item.due_at_ms}};
   if (!item.key.empty()) message.headers.emplace("duly-key", item.key);
+  tell_trace(item.trace, message);
   return message;
 }
+
+namespace {
+
+// True when it has added it.
+bool add_trace(const TracePtr& trace, std::vector<MessageHeader>& headers) {
+  if (!trace) return false;
+  const bool theirs = std::any_of(headers.begin(), headers.end(), [](const MessageHeader& header) {
+    return header.name == kTraceparent || header.name == kTracestate;
+  });
+  if (theirs) return false;
+  headers.push_back(MessageHeader::text(kTraceparent, trace->traceparent()));
+  if (!trace->state.empty()) headers.push_back(MessageHeader::text(kTracestate, trace->state));
+  return true;
+}
+
+}  // namespace
 
 // An empty message id asks for ours: who submits over HTTP does not know it yet.
 AmqpMessage make_delivery(const HandOutItem& item) {
@@ -56,11 +88,11 @@ AmqpMessage make_delivery(const HandOutItem& item) {
   message.properties = item.deliver->properties;
   auto properties = read_properties(message.properties);
   if (!properties) return message;  // and the broker's side says so
+  const bool traced = add_trace(item.trace, properties->headers);
+  const bool numbered = properties->message_id == "";
+  if (numbered) properties->message_id = format_command_id(item.id);
   message.message_id = properties->message_id.value_or("");
-  if (properties->message_id != "") return message;
-  message.message_id = format_command_id(item.id);
-  properties->message_id = message.message_id;
-  message.properties = write_properties(*properties);
+  if (traced || numbered) message.properties = write_properties(*properties);
   return message;
 }
 
@@ -88,6 +120,7 @@ Result<Execution> read_execution_message(const AmqpMessage& message) {
   execution.queue = text(message, "duly-queue").value_or("");
   execution.key = text(message, "duly-key").value_or("");
   execution.due_at_ms = number(message, "duly-due-at").value_or(0);
+  execution.trace = trace_of(message);
   return execution;
 }
 

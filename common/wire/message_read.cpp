@@ -182,6 +182,12 @@ DeliverTarget read_target(Decoding& d, FlatReader& i) {
   return target;
 }
 
+// Not an error, whatever it is: see trace_context.h.
+TracePtr read_item_trace(FlatReader& i) {
+  const std::string parent = i.text("traceparent", limits::kTraceStateBytes);
+  return read_trace(parent, i.has("tracestate") ? i.text("tracestate", limits::kTraceStateBytes) : "");
+}
+
 int read_bundle_size(FlatReader& r) {
   return static_cast<int>(r.integer("bundle", 1, std::int64_t{limits::kBundleCommands}));
 }
@@ -216,6 +222,7 @@ HandOut read_hand_out(Decoding& d, FlatReader& r) {
     if (i.has("key")) item.key = i.text("key", limits::kKeyBytes);
     if (i.has("content_type")) item.content_type = i.text("content_type", limits::kContentTypeBytes);
     if (i.has("bundle")) item.bundle = read_bundle_size(i);
+    if (i.has("traceparent")) item.trace = read_item_trace(i);
     item.payload = d.bytes(i.integer("payload_bytes", 0, static_cast<std::int64_t>(limits::kPayloadBytes)));
     if (i.has("deliver_exchange")) item.deliver = read_target(d, i);
     return item;

@@ -178,6 +178,10 @@ void write(JsonObject& object, const Revoke& m, Frame& frame) {
   object.text("kind", "revoke");
   array(object, frame.header, "items", m.items);
 }
+void append_trace(JsonObject& object, const TraceContext& trace) {
+  object.text("traceparent", trace.traceparent());
+  if (!trace.state.empty()) object.text("tracestate", trace.state);
+}
 void write(JsonObject& object, const HandOut& m, Frame& frame) {
   object.text("kind", "hand_out");
   list(object, frame.header, m.items, [&frame](const HandOutItem& item) {
@@ -194,6 +198,7 @@ void write(JsonObject& object, const HandOut& m, Frame& frame) {
     if (!item.key.empty()) one.text("key", item.key);
     if (!item.content_type.empty()) one.text("content_type", item.content_type);
     if (item.bundle > 1) one.number("bundle", item.bundle);
+    if (item.trace) append_trace(one, *item.trace);
     frame.bytes += *item.payload;
     if (item.deliver) {
       one.text("deliver_exchange", item.deliver->exchange);

@@ -185,6 +185,7 @@ struct HandOutItem {
   std::string content_type = {};  // of the payload; empty = application/json
   int bundle = 1;                 // of its queue: so many commands may travel in one message
   std::optional<DeliverTarget> deliver = std::nullopt;  // nothing = to the queue, for executors
+  TracePtr trace = nullptr;                             // null = none
 };
 struct HandOut {
   std::vector<HandOutItem> items;

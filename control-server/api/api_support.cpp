@@ -162,4 +162,20 @@ std::string idempotency_key_of(const HttpRequest& request, Complaints& complaint
   return key;
 }
 
+// Two traceparents are none; several tracestates are one list.
+TracePtr trace_of(const HttpRequest& request) {
+  const std::string* parent = nullptr;
+  std::string state;
+  for (const HttpField& field : request.fields) {
+    if (field.name == "traceparent") {
+      if (parent != nullptr) return nullptr;
+      parent = &field.value;
+    } else if (field.name == "tracestate") {
+      if (!state.empty()) state += ',';
+      state += field.value;
+    }
+  }
+  return parent == nullptr ? nullptr : read_trace(*parent, state);
+}
+
 }  // namespace duly

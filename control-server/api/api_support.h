@@ -55,6 +55,9 @@ bool takes_no_body(const ApiCall& call);
 // The Idempotency-Key header; empty = none.
 std::string idempotency_key_of(const HttpRequest& request, Complaints& complaints);
 
+// What its traceparent and tracestate headers say; null = none that can be understood.
+TracePtr trace_of(const HttpRequest& request);
+
 // "/" and "~" inside a name, escaped for a JSON pointer.
 std::string pointer_token(std::string_view name);
 

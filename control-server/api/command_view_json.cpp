@@ -108,6 +108,7 @@ void append_request(std::string& out, JsonObject& object, const CommandView& vie
                       view.workflow.value == 0 ? std::string() : format_workflow_id(view.workflow));
   object.text_or_null("node", view.node);
   object.text("on_lost", spec.on_lost == OnLost::dead ? "dead" : "retry");
+  object.text_or_null("traceparent", traceparent_of(spec.trace));
   if (!spec.deliver) return object.raw("deliver", "null");
   object.begin("deliver");
   append_deliver(out, *spec.deliver);

@@ -6,6 +6,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/ids.h"
+#include "common/base/log.h"
 
 namespace duly {
 namespace {
@@ -20,6 +21,21 @@ std::string peer_of(const boost::asio::ip::tcp::socket& socket) {
   error_code error;
   const auto endpoint = socket.remote_endpoint(error);
   return error ? "unknown" : endpoint.address().to_string();
+}
+
+// Without the query, which may hold what was asked for: a key, a label.
+void log_request(const std::string& id, const HttpHead& head, const std::string& peer) {
+  if (!log_enabled(LogLevel::debug)) return;
+  log(LogLevel::debug, "http", "request",
+      {{"request_id", id},
+       {"method", head.method},
+       {"path", head.target.substr(0, head.target.find('?'))},
+       {"peer", peer}});
+}
+
+void log_answer(const std::string& id, int status) {
+  if (!log_enabled(LogLevel::debug)) return;
+  log(LogLevel::debug, "http", "answer", {{"request_id", id}, {"status", status}});
 }
 
 }  // namespace
@@ -225,6 +241,7 @@ bool HttpConnection::advance_body() {
 void HttpConnection::dispatch() {
   enter(Phase::answering, hub_->config.answer_time);
   if (request_id_.empty()) request_id_ = hub_->next_request_id();
+  log_request(request_id_, head_, peer_);
   HttpRequest request{
       head_.method, std::move(head_.target), std::move(head_.fields), std::move(body_), request_id_, peer_};
   body_.clear();
@@ -263,6 +280,7 @@ void HttpConnection::write(const HttpResponse& response) {
   const bool head_only = head_.method == "HEAD";
   out_ = serialize(response, {request_id_, hub_->date(), head_only, keep_alive_, head_.http_1_0});
   release_body();
+  log_answer(request_id_, response.status);
   count_answer(response.status);
   boost::asio::async_write(
       socket_, boost::asio::buffer(out_),

@@ -63,6 +63,10 @@ void add_edge(MetricsPage& page, const EdgeStats& edge) {
                {{"wal"}, static_cast<double>(edge.wal_bytes)}});
   page.gauge("duly_disk_available_bytes", "Room on the disk of the store.",
              static_cast<double>(edge.disk_available_bytes));
+  page.counter("duly_spans_exported_total", "Spans that the collector has taken (--otlp).",
+               edge.spans_exported);
+  page.counter("duly_spans_dropped_total", "Spans that it did not take in time, or that had no room to wait.",
+               edge.spans_dropped);
 }
 
 void add_backlog(MetricsPage& page, const StatsSnapshot& s) {

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/log.h"
 #include "common/wire/json_text.h"
 #include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
@@ -54,13 +55,27 @@ HttpResponse show_fresh(const FreshCommand& fresh) {
   return response;
 }
 
+// Which request made which command: its trace, if it has one, is told with the attempts as well.
+void log_accepted(const std::string& request_id, const Submitted& submitted, const TracePtr& trace) {
+  if (!log_enabled(LogLevel::debug)) return;
+  const std::string trace_id = trace ? trace->trace_id() : "";
+  for (const SubmittedItem& item : submitted.items) {
+    log(LogLevel::debug, "api", item.replayed ? "replayed" : "accepted",
+        {{"request_id", request_id}, {"command", item.id}, {"trace_id", trace_id}});
+  }
+}
+
 void submit(Api& api, const ApiCall& call, Form form, std::vector<NewCommand> commands) {
+  const TracePtr trace = trace_of(call.request);
+  for (NewCommand& command : commands) command.spec.trace = trace;
   const auto shared = std::make_shared<std::vector<NewCommand>>(std::move(commands));
   const auto make = [shared, who = call.actor](ReplyTo reply) {
     return Input(Submit{reply, who, std::move(*shared)});
   };
-  api.desk.ask(make, [&api, respond = call.respond, form](const Answer& answer) {
+  api.desk.ask(make, [&api, respond = call.respond, form, trace,
+                      request = call.request.request_id](const Answer& answer) {
     if (const auto* submitted = std::get_if<Submitted>(&answer.what)) {
+      log_accepted(request, *submitted, submitted->only ? submitted->only->spec.trace : trace);
       if (form != Form::single) return answer_batch(api, respond, *submitted);
       const SubmittedItem& item = submitted->items.at(0);
       answer_accepted(api, respond, "/v1/commands/", format_command_id(item.id), item.replayed,

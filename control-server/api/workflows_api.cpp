@@ -36,6 +36,8 @@ void submit_workflow(Api& api, ApiCall&& call) {
   if (!key.empty()) shared->body_hash = meaning_hash(*body);
   shared->idempotency_key = std::move(key);
   shared->work.actor = call.actor;
+  const TracePtr trace = trace_of(call.request);
+  for (NewCommand& command : shared->work.commands) command.spec.trace = trace;
   const auto make = [shared](ReplyTo reply) {
     shared->work.reply = reply;
     return Input(std::move(*shared));

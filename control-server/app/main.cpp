@@ -1,5 +1,9 @@
 // duly-server: the control server.
+#include <unistd.h>
+
+#include <charconv>
 #include <cstdio>
+#include <random>
 #include <string>
 
 #include "common/app/common_options.h"
@@ -13,6 +17,8 @@
 namespace {
 
 using duly::OptionKind;
+
+constexpr duly::Duration kSpansTime = duly::seconds{2};  // for the last spans, at the end
 
 // Known by name, so that whoever relies on one is told and not left open.
 constexpr const char* kLater[] = {"tls-cert", "tls-key", "tls-client-ca"};
@@ -69,6 +75,9 @@ duly::OptionTable table() {
   };
   add_options(t, duly::broker_options());
   add_options(t, duly::log_options());
+  add_options(t, duly::trace_options());
+  t.options.push_back({"otlp-sample", OptionKind::text, "0.01",
+                       "share of the commands without a trace that get one (with --otlp), 0 to 1", "RATIO"});
   for (const char* flag : kLater)
     t.options.push_back({flag, OptionKind::text, "", "not in this version", "FILE"});
   t.max_arguments = 4;
@@ -99,6 +108,34 @@ std::string file_of(const duly::Options& options, const char* flag) {
   const std::string& path = options.text(flag);
   if (options.given(flag) && path.empty()) leave(2, options.source(flag) + " names no file");
   return path;
+}
+
+double ratio(const duly::Options& options, const char* flag) {
+  const std::string& text = options.text(flag);
+  double value = -1;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = read.ec == std::errc() && read.ptr == text.data() + text.size();
+  if (!whole || !(value >= 0 && value <= 1)) leave(2, options.source(flag) + " must be a number from 0 to 1");
+  return value;
+}
+
+// Null = none are wanted.
+std::unique_ptr<duly::SpanExporter> export_spans(const duly::Options& options, duly::ServerConfig& server) {
+  server.engine.trace.sample = ratio(options, "otlp-sample");
+  if (options.text("otlp").empty()) {
+    if (options.given("otlp-sample")) leave(2, options.source("otlp-sample") + " needs --otlp");
+    return nullptr;
+  }
+  duly::SpanExporter::Config config;
+  config.endpoint = options.text("otlp");
+  config.source = {"duly-server", format_host_port(server.http)};
+  auto exporter = duly::SpanExporter::start(std::move(config));
+  if (!exporter) leave(2, options.source("otlp") + ": " + exporter.error().what);
+  server.engine.trace.exported = true;
+  std::random_device random;
+  server.engine.trace.seed = std::uint64_t{random()} << 32 | random();
+  server.spans = exporter->get();
+  return std::move(*exporter);
 }
 
 std::optional<std::int64_t> clock_start(const duly::Options& options) {
@@ -182,10 +219,12 @@ int main(int argc, char** argv) {
   const bool reads = !config.api_keys.empty() || !config.agent_tokens.empty();
   const duly::Signals signals(loop, drain,
                               reads ? duly::Signals::Callback(reload) : duly::Signals::Callback());
+  const auto spans = export_spans(options, config);  // a thread: after the signals that it must not take
   auto started = duly::Server::start(loop, std::move(config));
   if (!started) leave(1, started.error().what);
   server = std::move(*started);
   loop.run();
   server.reset();
+  if (spans && !spans->stop(kSpansTime)) ::_exit(0);
   return 0;
 }

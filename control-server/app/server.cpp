@@ -10,6 +10,7 @@
 #include "common/app/token_file.h"
 #include "common/base/log.h"
 #include "control-server/app/key_files.h"
+#include "control-server/app/producer_span.h"
 
 namespace duly {
 namespace {
@@ -134,6 +135,11 @@ EdgeStats Server::edge_stats() const {
   stats.wal_bytes = file_bytes(folder_->store() + "-wal");
   std::error_code error;
   const std::filesystem::space_info space = std::filesystem::space(folder_->path(), error);
+  if (config_.spans != nullptr) {
+    const SpanCounts spans = config_.spans->counts();
+    stats.spans_exported = spans.exported;
+    stats.spans_dropped = spans.dropped;
+  }
   stats.disk_available_bytes = error ? 0 : static_cast<std::int64_t>(space.available);
   return stats;
 }
@@ -257,6 +263,8 @@ void Server::perform(Effect& effect) {
     broker_->inspect(inspect->queue);
   } else if (auto* ensure = std::get_if<EnsureQueue>(&effect)) {
     broker_->ensure_queue(ensure->queue);
+  } else if (auto* traced = std::get_if<CommandTraced>(&effect)) {
+    config_.spans->add(producer_span(*traced, loop_.wall()));
   } else if (auto* changes = std::get_if<StateChanges>(&effect)) {
     tell(*changes);
   }

@@ -15,6 +15,7 @@
 #include "common/app/crash.h"
 #include "common/app/host_port.h"
 #include "common/link/asio_link.h"
+#include "common/trace/span_exporter.h"
 #include "control-server/api/api.h"
 #include "control-server/api/doorkeeper.h"
 #include "control-server/api/event_hub.h"
@@ -44,6 +45,7 @@ struct ServerConfig {
   std::string api_keys;                             // file of them; empty = everybody may do everything
   std::string agent_tokens;                         // file of them; empty = every agent is let in
   Duration drain = seconds{10};
+  SpanExporter* spans = nullptr;               // null = none are exported; outlives the server
   std::optional<std::int64_t> clock_start_ms;  // a virtual clock begins there; nothing = the machine's clock
 };
 

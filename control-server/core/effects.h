@@ -85,8 +85,19 @@ struct EnsureQueue {
   std::string queue;
 };
 
+// A new command whose trace is exported: what its producer's span says, when the answer is out.
+struct CommandTraced {
+  CommandId id;
+  TracePtr trace;   // the span's own, which the command goes on with
+  TracePtr caller;  // null = it begins a trace
+  std::string type, queue;
+  ShardId shard;
+  std::int64_t bytes = 0;  // of its payload
+  WallTime begun;
+};
+
 // StateChanges: what the batch has changed, for those who listen.
 using Effect = std::variant<Answer, SendMessage, CloseSession, PublishDeadLetter, SendCallback, InspectQueue,
-                            EnsureQueue, StateChanges>;
+                            EnsureQueue, CommandTraced, StateChanges>;
 
 }  // namespace duly

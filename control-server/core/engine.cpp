@@ -33,6 +33,7 @@ Engine::Engine(Store& store, EngineConfig config, Moment now)
       now_(now),
       last_run_(now.mono),
       ids_(store.last_id(), kNode),
+      producer_spans_(config_.trace, now.wall),
       shards_(store.shards(), store.shard_rows(), now.mono + config_.lease_ttl),
       window_(
           store, [this](CommandId id) { return handed_.contains(id); }, config_.lane_window),

@@ -26,6 +26,7 @@
 #include "control-server/core/engine_world.h"
 #include "control-server/core/inputs.h"
 #include "control-server/core/permit.h"
+#include "control-server/core/producer_spans.h"
 #include "control-server/core/ready_window.h"
 #include "control-server/core/remover.h"
 #include "control-server/core/shard_map.h"
@@ -43,6 +44,7 @@ struct EngineConfig {
   int operation_rows = limits::kOperationRows;  // changed in one step of an operation
   Remover::Config removal;                      // of what has ended
   Callbacks::Config callbacks;
+  TraceConfig trace;                            // spans of new commands
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
   std::function<void()> after_commit;
@@ -143,7 +145,7 @@ class Engine {
   [[nodiscard]] std::optional<Problem> refuse_callback(const CommandSpec& spec, const std::string& at) const;
   std::optional<Problem> refuse_expired(const CommandSpec& spec, std::size_t index) const;
   // With `unmet` parents that have not succeeded it waits for them.
-  StateRow accept(const NewCommand& command, std::int64_t unmet = 0);
+  StateRow accept(NewCommand& command, std::int64_t unmet = 0);
   void accept_into(Submitted& submitted, NewCommand& command, bool alone);
   QueueNumber ensure_queue(const std::string& name);
 
@@ -174,8 +176,8 @@ class Engine {
 
   // ---- workflows and dependencies (engine_workflows.cpp)
   std::optional<Problem> refuse_parents(const CommandSpec& spec, std::size_t index);
-  CommandId accept_dependent(const NewCommand& command);
-  CommandId accept_workflow(const SubmitWorkflow& input);
+  CommandId accept_dependent(NewCommand& command);
+  CommandId accept_workflow(SubmitWorkflow& input);
   void settle_dependants();
   void parent_ended(StateRow child, const StateRow& parent);
   void release(StateRow& row);
@@ -284,6 +286,7 @@ class Engine {
   std::vector<Effect> effects_;
 
   IdSource ids_;
+  ProducerSpans producer_spans_;
   ShardMap shards_;
   ReadyWindow window_;
   std::map<CommandId, Handed> handed_;

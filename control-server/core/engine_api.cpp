@@ -131,7 +131,8 @@ QueueNumber Engine::ensure_queue(const std::string& name) {
   return store_.queue_number(name);
 }
 
-StateRow Engine::accept(const NewCommand& command, std::int64_t unmet) {
+StateRow Engine::accept(NewCommand& command, std::int64_t unmet) {
+  const TracePtr caller = producer_spans_.enter(command.spec);
   const CommandSpec& spec = command.spec;
   StateRow row;
   row.id = ids_.next(now_.wall);
@@ -155,10 +156,11 @@ StateRow Engine::accept(const NewCommand& command, std::int64_t unmet) {
   }
   ++stats_.accepted;
   ++seconds_.back().accepted;
+  producer_spans_.note(row, spec, caller, now_.wall, effects_);
   if (unmet > 0) return store_.put_unmet(row.id, unmet), row;
   auto body = std::make_shared<CommandBody>();
   *body = CommandBody{spec.type,       spec.queue,   spec.key,          spec.payload, spec.retry,
-                      spec.timeout_ms, spec.on_lost, spec.content_type, spec.deliver};
+                      spec.timeout_ms, spec.on_lost, spec.content_type, spec.deliver, spec.trace};
   became_scheduled(row, std::move(body));
   return row;
 }

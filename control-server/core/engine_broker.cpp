@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/planted.h"
 #include "common/model/limits.h"
+#include "common/wire/envelope.h"
 #include "control-server/core/engine.h"
 
 namespace duly {
@@ -98,6 +99,7 @@ void Engine::publish_dead_letters() {
                        {"duly-attempt", std::int64_t{attempt}},
                        {"duly-queue", body->queue},
                        {"duly-reason", std::string(name_of(row->reason))}};
+    tell_trace(body->trace, message);
     const PublishTicket ticket = next_ticket_++;
     dead_letters_.emplace(ticket, std::pair{id, attempt});
     effects_.push_back(PublishDeadLetter{ticket, std::move(message)});

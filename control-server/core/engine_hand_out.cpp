@@ -118,6 +118,7 @@ std::optional<HandOutItem> Engine::prepare(const WindowEntry& entry, ShardId sha
   item.payload = body->payload;
   item.content_type = body->content_type;
   item.deliver = body->deliver;
+  item.trace = body->trace;
   return item;
 }
 

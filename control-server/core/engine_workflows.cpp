@@ -35,7 +35,7 @@ std::optional<Problem> Engine::refuse_parents(const CommandSpec& spec, std::size
 
 // One whose parents have all succeeded is scheduled at once; one of which some ended otherwise is cancelled
 // at once, as it would have been a moment later.
-CommandId Engine::accept_dependent(const NewCommand& command) {
+CommandId Engine::accept_dependent(NewCommand& command) {
   settle_dependants();  // an end of this batch must not be counted twice
   std::int64_t unmet = 0;
   std::optional<StateRow> bad;
@@ -71,7 +71,7 @@ void Engine::on(SubmitWorkflow& input) {
   effects_.push_back(Answer{reply, Submitted{{{accept_workflow(input), false}}}});
 }
 
-CommandId Engine::accept_workflow(const SubmitWorkflow& input) {
+CommandId Engine::accept_workflow(SubmitWorkflow& input) {
   WorkflowRow row;
   row.id = ids_.next(now_.wall);
   row.name = input.name;

@@ -10,6 +10,7 @@
 #include "common/base/planted.h"
 #include "common/model/limits.h"
 #include "common/model/message_properties.h"
+#include "common/wire/envelope.h"
 #include "common/wire/json.h"
 #include "control-server/api/command_json.h"
 #include "control-server/ingest/header_value.h"
@@ -178,6 +179,7 @@ Result<NewCommand> read_submit_message(const AmqpMessage& message, std::int64_t 
   command.spec.opaque = opaque;
   command.spec.payload = message.body;
   command.spec.content_type = content_type_of(message, opaque);
+  command.spec.trace = trace_of(message);
   if (command.spec.deliver) {
     auto properties = forwarded_properties(message);
     if (!properties) return properties.error();

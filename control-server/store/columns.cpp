@@ -93,4 +93,13 @@ std::optional<DeliverTarget> read_deliver(Sql& query, int first) {
   return DeliverTarget{query.text(first), query.text(first + 1), query.text(first + 2)};
 }
 
+void bind_trace(Sql& query, const TracePtr& trace, const std::string& traceparent) {
+  trace ? query.bind(traceparent) : query.bind_null();
+  trace && !trace->state.empty() ? query.bind(trace->state) : query.bind_null();
+}
+
+TracePtr read_stored_trace(Sql& query, int first) {
+  return query.is_null(first) ? nullptr : read_trace(query.text(first), query.text(first + 1));
+}
+
 }  // namespace duly::columns

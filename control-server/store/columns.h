@@ -40,6 +40,11 @@ std::map<std::string, std::string> read_labels(const std::string& text);
 void bind_deliver(Sql& query, const std::optional<DeliverTarget>& deliver);
 std::optional<DeliverTarget> read_deliver(Sql& query, int first);
 
+// Two columns: traceparent, tracestate.  NULL = none.  `traceparent` is its text, which must live until the
+// statement has run.
+void bind_trace(Sql& query, const TracePtr& trace, const std::string& traceparent);
+TracePtr read_stored_trace(Sql& query, int first);
+
 void bind_optional(Sql& query, const std::optional<std::int64_t>& value);
 // A row selected by DULY_WORKFLOW_COLUMNS.
 WorkflowRow read_workflow(Sql& query);

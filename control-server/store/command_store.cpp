@@ -24,8 +24,9 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
   const std::string labels = columns::labels_text(spec.labels);
   Sql body = database_->query(
       "INSERT INTO command (id, created_ms, type, queue, key, retry, timeout_ms, on_lost, labels, payload, "
-      "opaque, content_type, schedule, fire_ms, deliver_exchange, deliver_key, deliver_properties)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "opaque, content_type, schedule, fire_ms, deliver_exchange, deliver_key, deliver_properties, "
+      "traceparent, tracestate)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   body.bind(row.id.value).bind(created_ms).bind(row.type).bind(row.queue);
   spec.key.empty() ? body.bind_null() : body.bind(spec.key);
   retry.empty() ? body.bind_null() : body.bind(retry);
@@ -39,6 +40,8 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
     body.bind(spec.schedule).bind(spec.fire_at_ms);
   }
   columns::bind_deliver(body, spec.deliver);
+  const std::string traceparent = traceparent_of(spec.trace);
+  columns::bind_trace(body, spec.trace, traceparent);
   body.run();
 
   Sql state = database_->query(
@@ -77,7 +80,7 @@ std::optional<StateRow> Store::read_row(CommandId id) {
 std::optional<CommandBody> Store::body(CommandId id) {
   Sql query = database_->query(
       "SELECT t.text, q.text, c.key, c.payload, c.retry, c.timeout_ms, c.on_lost, c.content_type, "
-      "c.deliver_exchange, c.deliver_key, c.deliver_properties FROM command c"
+      "c.deliver_exchange, c.deliver_key, c.deliver_properties, c.traceparent, c.tracestate FROM command c"
       " JOIN name t ON t.number = c.type JOIN name q ON q.number = c.queue WHERE c.id = ?");
   if (!query.bind(id.value).next()) return std::nullopt;
   CommandBody body;
@@ -90,6 +93,7 @@ std::optional<CommandBody> Store::body(CommandId id) {
   body.on_lost = static_cast<OnLost>(query.integer(6));
   body.content_type = query.text(7);
   body.deliver = columns::read_deliver(query, 8);
+  body.trace = columns::read_stored_trace(query, 11);
   return body;
 }
 

@@ -101,6 +101,7 @@ struct CommandBody {
   OnLost on_lost = OnLost::retry;
   std::string content_type;  // empty = application/json
   std::optional<DeliverTarget> deliver = std::nullopt;
+  TracePtr trace = nullptr;  // null = none
 
   // Of what may be large.
   [[nodiscard]] std::size_t bytes() const {

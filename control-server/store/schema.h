@@ -181,6 +181,11 @@ CREATE TABLE callback (
   error TEXT NOT NULL DEFAULT '', CHECK ((state = 1) = (next_ms IS NOT NULL)));
 CREATE INDEX callback_owed ON callback (origin, next_ms, id) WHERE next_ms IS NOT NULL;
 ALTER TABLE schedule ADD COLUMN callback_url TEXT NOT NULL DEFAULT '';
+)sql",
+                                                            R"sql(
+-- W3C Trace Context that the command came with, or was given (NULL = none).
+ALTER TABLE command ADD COLUMN traceparent TEXT;
+ALTER TABLE command ADD COLUMN tracestate TEXT;
 )sql"};
 
 }  // namespace duly

@@ -13,6 +13,8 @@ MAY_SEE = {
     "common/runtime": ["common/base", "common/runtime"],
     "common/metrics": ["common/base", "common/metrics"],
     "common/http": ["common/base", "common/runtime/asio_loop.h", "common/http"],
+    "common/trace": [*_BASE, "common/amqp/broker.h", "common/wire/json_text.h", "common/http", "common/runtime/asio_loop.h",
+                     "common/trace"],
     "common/amqp": [*_BASE, "common/amqp", "common/runtime/loop.h"],
     "common/wire": [*_BASE, "common/amqp/broker.h", "common/wire"],
     "common/link": [*_BASE, "common/wire", "common/runtime", "common/link"],

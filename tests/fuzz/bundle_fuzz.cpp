@@ -19,6 +19,8 @@ void check_same(const std::vector<Execution>& read) {
     FUZZ_CHECK(one.max_attempts == other.max_attempts && one.due_at_ms == other.due_at_ms);
     FUZZ_CHECK(one.type == other.type && one.queue == other.queue && one.key == other.key);
     FUZZ_CHECK(*one.payload == *other.payload);
+    FUZZ_CHECK((one.trace == nullptr) == (other.trace == nullptr));
+    FUZZ_CHECK(!one.trace || *one.trace == *other.trace);
   }
 }
 

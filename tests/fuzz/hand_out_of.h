@@ -16,6 +16,7 @@ inline HandOutItem hand_out_of(const Execution& execution) {
   item.queue = execution.queue;
   item.key = execution.key;
   item.payload = execution.payload;
+  item.trace = execution.trace;
   return item;
 }
 

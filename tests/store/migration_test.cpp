@@ -72,6 +72,8 @@ TEST_CASE("a store of each older version opens, keeps what it has and takes what
     CHECK_FALSE(view->spec.deliver);
     CHECK_FALSE(store->delivers(CommandId{77}));
     CHECK_FALSE(store->body(CommandId{77})->deliver);
+    CHECK(store->body(CommandId{77})->trace == nullptr);
+    CHECK(view->spec.trace == nullptr);
     CHECK((*reader)->schedule("s")->spec.command.deliver == row.spec.command.deliver);
     CHECK((*reader)->schedule("s")->spec.timing.every_ms == 1000);
     CHECK((*reader)->schedule("s")->spec.command.callback_url == "https://one/");

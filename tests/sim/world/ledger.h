@@ -27,6 +27,7 @@ struct Ledger {
   };
   std::map<AttemptRef, Start> starts;
   std::uint64_t runs = 0;
+  std::map<AttemptRef, TracePtr> traces;        // of what ran: the one that its message named
   std::map<AttemptRef, std::int64_t> asked_ms;  // of failed attempts whose handler asked for a wait
 
   // I2: at most one run per (command, attempt).
@@ -84,6 +85,7 @@ struct MessageFacts {
 // What one client request is known to have done.
 struct ClientFacts {
   std::map<CommandId, OnLost> accepted;                 // answered 2xx
+  std::map<CommandId, TracePtr> traces;                 // of these, with which they were submitted
   std::map<std::string, std::set<CommandId>> by_key;    // I8: one id per idempotency key
   std::set<CommandId> cancelled;                        // answered 2xx
   std::set<CommandId> deliveries;                       // of those accepted, in deliver mode

@@ -118,6 +118,7 @@ void World::judge() {
   judge_attempts(rows, attempts);
   judge_losses(attempts);
   judge_waits(attempt_rows);
+  judge_traces();
   judge_epochs(rows, attempt_rows);
   judge_dead_letters(rows);
   judge_deliveries(rows);
@@ -210,6 +211,23 @@ void World::judge_waits(const AttemptRows& attempts) {
       throw Violation{"I16: " + format_command_id(ref.id) + " was tried again " +
                       std::to_string(next->second->started_ms - failed->second->finished_ms) +
                       " ms after its handler had asked for " + std::to_string(asked_ms)};
+  }
+}
+
+// Whoever ran a command was told its own trace: as it came, or, when it is sampled, a span further down.
+void World::judge_traces() const {
+  for (const auto& [ref, told] : ledger_.traces) {
+    const auto known = facts_.traces.find(ref.id);
+    if (known == facts_.traces.end()) continue;
+    const TracePtr& submitted = known->second;
+    bool same = (told == nullptr) == (submitted == nullptr);
+    if (same && told) {
+      same = told->trace_id() == submitted->trace_id() && told->state == submitted->state &&
+             (told->span == submitted->span) != submitted->sampled();
+    }
+    if (!same)
+      throw Violation{format_command_id(ref.id) + " ran with the trace '" + traceparent_of(told) +
+                      "', not '" + traceparent_of(submitted) + "'"};
   }
 }
 

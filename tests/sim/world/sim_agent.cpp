@@ -60,6 +60,7 @@ void SimAgent::drain(Duration limit, std::function<void()> done) {
 void SimAgent::run(const Execution& execution) {
   const AttemptRef ref{execution.id, execution.attempt};
   ledger_.start(ref, loop_.now());
+  ledger_.traces[ref] = execution.trace;
   int fails = 0;
   int ms = 0;
   int kind = 0;

@@ -35,6 +35,7 @@ void SimServer::start() {
   if (config_.callbacks)
     engine.callbacks.origin_of = [](const std::string& url) -> Result<std::string> { return url; };
   engine.callbacks.retry = {60, 50, 2.0, 300, 0.2};
+  engine.trace.exported = true;  // so that what is sampled gets spans of its own
   engine.before_commit = [this] {
     if (hooks_.crash_before_commit()) throw ServerCrash{};
   };

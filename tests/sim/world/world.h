@@ -63,6 +63,7 @@ class World {
   void limits_answered(const std::string& queue, const QueueLimits& asked, const Answer& answer);
   void answered(const Answer& answer);
   NewCommand draw_command();
+  static TracePtr trace_for(std::uint64_t number);
   void draw_schedules();
   void ask_for_schedules();
   void forget_schedule_requests();
@@ -171,6 +172,7 @@ class World {
   void judge_epochs(const std::map<CommandId, StateRow>& rows, const AttemptRows& attempts);
   void judge_losses(const Attempts& attempts);
   void judge_waits(const AttemptRows& attempts);
+  void judge_traces() const;
   void judge_dead_letters(const std::map<CommandId, StateRow>& rows);
   void watch_removal(CommandId id);
   void run_until_removed();

@@ -117,6 +117,17 @@ TEST_CASE("the environment is clean") {
                     "\nDULY_ATTEMPT=2\nDULY_TYPE=builtin.exec\n");
 }
 
+TEST_CASE("a program is told the trace of its command, if there is one") {
+  HandlerContext context = context_for("builtin.exec", R"({"program": "/usr/bin/env"})");
+  context.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  context.tracestate = "a=1";
+  const HandlerResult result = make_exec_handler({"/usr/bin/env"})(context);
+  REQUIRE(result.succeeded);
+  CHECK_THAT(*result.result,
+             Catch::Contains("TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01") &&
+                 Catch::Contains("TRACESTATE=a=1"));
+}
+
 TEST_CASE("a program has no descriptor but its three, and default signals") {
   const Descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const Descriptor leak(::fcntl(null.get(), F_DUPFD, 50));  // without close-on-exec, as a library might

@@ -45,6 +45,8 @@ class HttpJobs {
     HandlerContext made = context_for("builtin.http", payload, stop.get_token());
     made.timeout = timeout;
     made.attempt = attempt;
+    made.traceparent = traceparent;
+    made.tracestate = "a=1";
     return made;
   }
 
@@ -53,6 +55,7 @@ class HttpJobs {
   std::stop_source stop;
   Duration timeout = kPatience;
   int attempt = 2;
+  std::string traceparent;
 
  private:
   Handler handler_;
@@ -75,6 +78,18 @@ std::string for_good(const HandlerResult& result) {
 }  // namespace
 
 using Catch::Matchers::Contains;
+
+TEST_CASE("the target is told the command's trace, unless the payload names one") {
+  HttpJobs jobs({http_answer(200), http_answer(200)});
+  jobs.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  jobs.run();
+  jobs.run({{"headers", {{"TraceParent", "mine"}}}});
+  const auto requests = jobs.server.requests();
+  REQUIRE(requests.size() == 2);
+  CHECK_THAT(requests[0], Contains("traceparent: " + jobs.traceparent + "\r\ntracestate: a=1\r\n"));
+  CHECK_THAT(requests[1],
+             Contains("TraceParent: mine\r\n") && !Contains(jobs.traceparent) && !Contains("a=1"));
+}
 
 TEST_CASE("2xx is a success: JSON as it came, text as text, bytes as base64") {
   const std::string json = "{ \"n\": 1.00000000000000000001 }";
@@ -135,6 +150,7 @@ TEST_CASE("the request is what the payload says, and says which command it is") 
   CHECK_THAT(requests[0],
              Contains("X-A: b\r\n") && Contains("content-type: a/b\r\n") && !Contains("application/json"));
   for (const std::string& request : requests) {
+    CHECK_THAT(request, !Contains("trace"));  // the command has none
     CHECK_THAT(request, Contains("Idempotency-Key: " + format_command_id(CommandId{12'345}) + "\r\n"));
     CHECK_THAT(request, Contains("Duly-Attempt: 2\r\n"));
     CHECK_THAT(request, Contains("User-Agent: duly/"));

@@ -79,6 +79,7 @@ TEST_CASE("the bundle is the one of the examples") {
   const Json wanted = Json::parse(std::string(std::istreambuf_iterator<char>(in), {}));
   auto items = two();
   items[1].payload = make_bytes("\"\xC3\xBC\"");
+  items[1].trace = read_trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "");
   const AmqpMessage message = make_bundle(items, 1'795'251'600);
   CHECK(message.exchange == wanted.at("exchange"));
   CHECK(message.routing_key == wanted.at("routing_key"));

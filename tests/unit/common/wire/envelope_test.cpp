@@ -24,6 +24,7 @@ HandOutItem an_item() {
   item.queue = "mail";
   item.key = "customer-7";
   item.payload = make_bytes("[1, 2.50, \"\xC3\xBC\"]");
+  item.trace = read_trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "vendor=1");
   return item;
 }
 

@@ -72,6 +72,23 @@ TEST_CASE("a message becomes the command that its properties and headers ask for
   CHECK(spec.content_type.empty());
 }
 
+TEST_CASE("a message's trace is its command's, and no part of what its message id stands for") {
+  AmqpMessage message = a_message();
+  message.message_id = "m-1";
+  const NewCommand plain = taken(message);
+  CHECK(plain.spec.trace == nullptr);
+  const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  message.headers["traceparent"] = parent;
+  message.headers["tracestate"] = std::string("a=1");
+  const NewCommand traced = taken(message);
+  REQUIRE(traced.spec.trace);
+  CHECK(traced.spec.trace->traceparent() == parent);
+  CHECK(traced.spec.trace->state == "a=1");
+  CHECK(traced.body_hash == plain.body_hash);
+  message.headers["traceparent"] = std::int64_t{1};
+  CHECK(taken(message).spec.trace == nullptr);
+}
+
 TEST_CASE("the message of the examples is understood") {
   std::ifstream in(DULY_SOURCE_DIR "/proto-schemas/examples/submit-message.json", std::ios::binary);
   const Json example = Json::parse(std::string(std::istreambuf_iterator<char>(in), {}));
