@@ -74,7 +74,7 @@ Only what selects the commands to cancel or to retry is taken from flags alone.
 no colours, also on a terminal
 .SH EXAMPLES
 .nf
-duly submit builtin.echo \-\-payload '{"hello": "world"}' \-\-delay\-ms 2000 \-\-wait\-ms 10000
+duly submit builtin.echo \-\-payload '{"hello": "world"}' \-\-delay\-ms 2000 \-\-wait 10000
 duly list \-\-state dead \-\-output json
 duly retry \-\-state dead \-\-queue mail
 duly load commands.ndjson

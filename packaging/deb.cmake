@@ -9,10 +9,10 @@ set(version ${CPACK_PACKAGE_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
 set(library libduly-client${CPACK_DULY_SONAME_VERSION})
 set(maintainer_scripts ${CPACK_DULY_SOURCE_DIR}/packaging/debian)
 
-set(about "Duly keeps commands until they are due and has each one executed, whatever crashes.")
+set(about "Duly keeps commands until they are due and has each one executed,\nwhatever crashes.")
 
 set(CPACK_DEBIAN_SERVER_PACKAGE_NAME duly-server)
-set(CPACK_COMPONENT_SERVER_DESCRIPTION "fault-tolerant command scheduler, control server\n${about}\nThis is the control server: it owns the store, leases shards to agents and serves the HTTP API.")
+set(CPACK_COMPONENT_SERVER_DESCRIPTION "fault-tolerant command scheduler, control server\n${about}\nThis is the control server: it owns the store, leases shards to agents and\nserves the HTTP API.")
 set(CPACK_DEBIAN_SERVER_PACKAGE_DEPENDS adduser)
 set(CPACK_DEBIAN_SERVER_PACKAGE_SUGGESTS "rabbitmq-server, duly, duly-agent")
 set(CPACK_DEBIAN_AGENT_PACKAGE_NAME duly-agent)
@@ -29,6 +29,7 @@ set(CPACK_COMPONENT_CLI_DESCRIPTION "fault-tolerant command scheduler, command l
 
 set(CPACK_DEBIAN_CLIENT_PACKAGE_NAME ${library})
 set(CPACK_DEBIAN_CLIENT_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_CLIENT_PACKAGE_CONTROL_EXTRA ${maintainer_scripts}/client/triggers)
 set(CPACK_COMPONENT_CLIENT_DESCRIPTION "fault-tolerant command scheduler, C++ client library\n${about}\nThis is the library that C++ programs submit commands with.")
 
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libduly-dev)

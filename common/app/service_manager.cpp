@@ -48,15 +48,16 @@ ServiceManager::~ServiceManager() {
   if (socket_ >= 0) ::close(socket_);
 }
 
-void ServiceManager::tell(const std::string& state) const {
+void ServiceManager::tell(const std::string& state, Patience patience) const {
   if (socket_ < 0) return;
   sockaddr_un to{};
   to.sun_family = AF_UNIX;
   std::memcpy(to.sun_path, address_.data(), address_.size());
   if (to.sun_path[0] == '@') to.sun_path[0] = '\0';  // a name that is not in the file system
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
-  const ssize_t sent = ::sendto(socket_, state.data(), state.size(), MSG_NOSIGNAL,
-                                reinterpret_cast<const sockaddr*>(&to), size);
+  const int flags = MSG_NOSIGNAL | (patience == Patience::none ? MSG_DONTWAIT : 0);
+  const ssize_t sent =
+      ::sendto(socket_, state.data(), state.size(), flags, reinterpret_cast<const sockaddr*>(&to), size);
   if (sent < 0)
     log(LogLevel::warn, "service", "the service manager cannot be told", {{"error", std::strerror(errno)}});
 }
@@ -78,7 +79,7 @@ void ServiceManager::visit(std::size_t next) {
   if (next < others_.size()) {
     others_[next]->post([this, next] { visit(next + 1); });
   } else {
-    loop_->post([this] { tell("WATCHDOG=1"); });
+    loop_->post([this] { tell("WATCHDOG=1", Patience::none); });
   }
 }
 

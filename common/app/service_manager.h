@@ -3,9 +3,8 @@
 // Operation.  When the manager wants to be told that the process is well (WATCHDOG_USEC), a task goes through
 // all loops that matter, one after the other, and says so from the last; it goes again after a third of the
 // manager's limit.  A loop that hangs holds it up, and the manager starts the program anew.
-// Without NOTIFY_SOCKET everything here does nothing.  A manager that does not read holds nobody up for more
-// than a second.
-// Concurrency.  Made in main(); the rest on the thread of `loop`.
+// Without NOTIFY_SOCKET everything here does nothing.  A manager that does not read is told nothing, and
+// holds nobody up for more than a second. Concurrency.  Made in main(); the rest on the thread of `loop`.
 #pragma once
 
 #include <string>
@@ -27,16 +26,17 @@ class ServiceManager {
 
   // Whether there is one.
   [[nodiscard]] bool there() const { return socket_ >= 0; }
-  void ready() const { tell("READY=1"); }
-  void reloading() const { tell("RELOADING=1"); }  // ready() ends it
-  void stopping() const { tell("STOPPING=1"); }
+  void ready() const { tell("READY=1", Patience::a_moment); }
+  void reloading() const { tell("RELOADING=1", Patience::a_moment); }  // ready() ends it
+  void stopping() const { tell("STOPPING=1", Patience::a_moment); }
 
   // Begins to feed the watchdog, if there is one.  All loops outlive this, and `loop` all tasks of the
   // others.
   void watch(Loop& loop, std::vector<Loop*> others);
 
  private:
-  void tell(const std::string& state) const;
+  enum class Patience : bool { none, a_moment };  // with a manager whose queue is full
+  void tell(const std::string& state, Patience patience) const;
   void go_round();
   void visit(std::size_t next);
 

@@ -31,6 +31,9 @@ void check_store(ConfigReport& report, const ServerConfig& config) {
   if (!header) return report.bad("store", header.error().what);
   if (!*header) return report.good("store", "none yet: it is made at the start");
   const StoreHeader& found = **header;
+  if (found.version < found.newest && found.has_log)
+    return report.good(
+        "store", "its log is not merged yet, and so its format not known: a server has it, or was killed");
   const std::string version = "format " + std::to_string(found.version);
   if (found.version == found.newest) return report.good("store", version);
   report.note("store", version + ": the start makes it " + std::to_string(found.newest) +

@@ -11,9 +11,9 @@
 namespace duly {
 
 struct StoreHeader {
-  std::int64_t version =
-      0;  // that was last merged into the file; what a running server has yet to merge may be newer
-  std::int64_t newest = 0;  // that this program knows
+  std::int64_t version = 0;  // as of what is in the file itself
+  std::int64_t newest = 0;   // that this program knows
+  bool has_log = false;      // there is a log (WAL) that is not merged into the file yet: it may say more
 };
 
 // Nothing when there is no file.  An error: it cannot be read, is no store, or is newer than this program.

@@ -6,10 +6,10 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import unittest
 
 from lib.api import Api
-from lib.cluster import TestCase
-from lib.process import ROOT, Process, eventually, free_port
+from lib.process import ROOT, Process, free_port
 from lib.rabbit import Node
 from lib.sandbox import Sandbox
 from lib.service import Manager, Unit
@@ -26,7 +26,7 @@ def make_packages(folder, *options):
     return done.stdout.split()
 
 
-class DebianPackages(TestCase):
+class DebianPackages(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="duly-package-")
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
@@ -74,6 +74,7 @@ class DebianPackages(TestCase):
         return process, manager
 
     def stop(self, process, manager):
+        manager.catch_up()  # during an upgrade nobody has read
         self.assertEqual(0, process.terminate(30), process.tail())
         manager.wait_for("STOPPING=1")
 
@@ -134,7 +135,7 @@ class DebianPackages(TestCase):
         self.server = self.start("server")
         agent = self.start("agent")
         done = self.box.run("duly", "--server", f"http://127.0.0.1:{self.http}", "submit", "builtin.echo", "--payload", "[1]",
-                            "--wait-ms", "30000", "--output", "json")
+                            "--wait", "30000", "--output", "json")
         self.assertEqual("succeeded", json.loads(done.stdout)["state"])
         self.stop(*agent)
         return self.api.submit("builtin.echo", delay_ms=86_400_000)["id"]

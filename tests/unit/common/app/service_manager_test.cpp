@@ -10,6 +10,8 @@
 #include <deque>
 #include <map>
 
+#include "common/runtime/asio_loop.h"
+
 namespace duly {
 namespace {
 
@@ -122,6 +124,19 @@ TEST_CASE("the watchdog is fed every third of its time, and only when every loop
   engine.run_tasks();
   loop.run_tasks();
   CHECK(listener.heard() == Words{"WATCHDOG=1"});
+}
+
+TEST_CASE("a manager that does not read holds no loop up") {
+  Listener listener;
+  ServiceManager manager(variables({{"NOTIFY_SOCKET", listener.name()}, {"WATCHDOG_USEC", kNine}}), 1);
+  StepLoop loop;
+  manager.watch(loop, {});
+  const MonoTime begun = machine_now();
+  for (int i = 0; i < 600; ++i) {  // more than a socket keeps
+    loop.run_tasks();
+    loop.advance(seconds{3});
+  }
+  CHECK(machine_now() - begun < seconds{20});
 }
 
 TEST_CASE("a watchdog that is meant for another process is not fed") {
