@@ -1,30 +1,9 @@
 // The manual page, in the man macros of roff.
-#include <cstdio>
-
 #include "cli/documents.h"
+#include "common/base/roff.h"
 
 namespace duly::cli {
 namespace {
-
-// Text of ours as roff shows it: nothing in it is a request, a hyphen stays what it is, and what is not ASCII
-// is named.
-std::string roff(const std::string& text) {
-  std::string safe;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte >= 0xE0 && byte < 0xF0 && i + 2 < text.size()) {
-      const unsigned code = (byte & 0x0FU) << 12U | (static_cast<unsigned char>(text[i + 1]) & 0x3FU) << 6U |
-                            (static_cast<unsigned char>(text[i + 2]) & 0x3FU);
-      char name[16];
-      std::snprintf(name, sizeof name, "\\[u%04X]", code);
-      safe += name;
-      i += 2;
-    } else if (byte < 0x80) {
-      safe += text[i] == '\\' ? "\\e" : text[i] == '-' ? "\\-" : std::string(1, text[i]);
-    }
-  }
-  return !safe.empty() && (safe[0] == '.' || safe[0] == '\'') ? "\\&" + safe : safe;
-}
 
 std::string bold(const std::string& text) { return "\\fB" + roff(text) + "\\fR"; }
 std::string italic(const std::string& text) { return "\\fI" + roff(text) + "\\fR"; }
@@ -95,7 +74,7 @@ Only what selects the commands to cancel or to retry is taken from flags alone.
 no colours, also on a terminal
 .SH EXAMPLES
 .nf
-duly submit builtin.echo \-\-payload '{"hello": "world"}' \-\-delay\-ms 2000 \-\-wait\-ms 10000
+duly submit builtin.echo \-\-payload '{"hello": "world"}' \-\-delay\-ms 2000 \-\-wait 10000
 duly list \-\-state dead \-\-output json
 duly retry \-\-state dead \-\-queue mail
 duly load commands.ndjson

@@ -11,6 +11,7 @@
 
 #include "agent/app/agent_metrics.h"
 #include "agent/app/agent_spans.h"
+#include "agent/app/config_check.h"
 #include "agent/app/metrics_server.h"
 #include "agent/handlers/builtins.h"
 #include "agent/handlers/worker_pool.h"
@@ -20,6 +21,7 @@
 #include "common/app/crash.h"
 #include "common/app/host_port.h"
 #include "common/app/options.h"
+#include "common/app/service_manager.h"
 #include "common/app/signals.h"
 #include "common/app/token_file.h"
 #include "common/base/log.h"
@@ -75,6 +77,13 @@ OptionTable table() {
   add_options(t, broker_options());
   add_options(t, log_options());
   add_options(t, trace_options());
+  t.options.push_back(
+      {"connect", OptionKind::toggle, "false", "config check: see whether the broker lets us in, too"});
+  t.max_arguments = 2;
+  t.argument_help = "[config check | man]";
+  t.words = {{"config check",
+              "Says what a start with these flags would find, and changes nothing: 0 = it would start."},
+             {"man", "Prints this page."}};
   return t;
 }
 
@@ -266,21 +275,36 @@ AgentPorts ports(WorkerPool& pool, std::unique_ptr<AgentNode>& node, CrashPoints
   return p;
 }
 
+int say_manual(const std::vector<std::string>& words) {
+  if (words != std::vector<std::string>{"man"})
+    leave(2, "'" + words[0] + "' is not understood: config check or man");
+  std::fputs(manual_page(table()).c_str(), stdout);
+  return 0;
+}
+
 }  // namespace
 
 int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
   const Options options = parse_options_or_exit(table(), argc, argv);
   configure_logging(options);
+  const bool checks = options.arguments() == std::vector<std::string>{"config", "check"};
+  if (!options.arguments().empty() && !checks) return say_manual(options.arguments());
   const AgentConfig config = configuration(options);
   const BuiltinConfig builtins{options.text("append-dir"), options.list("allow-exec"), http_jobs(options)};
+  if (checks) {
+    servers(options);
+    return check_config(builtins, rabbit_configuration(options, config.name), options.on("connect"));
+  }
   if (const Status registered = register_builtins(handlers, builtins); !registered)
     leave(1, registered.error().what);
 
   AsioLoop loop;
+  ServiceManager manager(process_environment(), ::getpid());
   std::unique_ptr<AgentNode> node;
   const Duration drain = milliseconds{options.integer("drain-ms")};
   const Signals signals(loop, [&] {
     log(LogLevel::info, "agent", "draining");
+    manager.stopping();
     // What was said last still has to go out.
     node->drain(drain, [&loop] { loop.at(loop.now() + kLastWords, [&loop] { loop.stop(); }); });
   });
@@ -306,7 +330,11 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
     return agent_metrics_text(node->stats(), builtins.http.circuits->view(), counts);
   });
   log(LogLevel::info, "agent", "starting", {{"name", config.name}, {"version", config.version}});
-  loop.post([&node] { node->start(); });
+  loop.post([&] {
+    node->start();
+    manager.ready();
+    manager.watch(loop, {});
+  });
   loop.run();
   log(LogLevel::info, "agent", "leaving");
   // A handler that does not stop must not keep the process: its attempt was handed back or will be declared

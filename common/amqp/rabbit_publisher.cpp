@@ -57,7 +57,10 @@ Status RabbitPublisher::prepare(RabbitConnection& connection) {
   for (const amqp_channel_t channel : {kPublishChannel, kDeclareChannel}) {
     if (auto status = connection.open_channel(channel); !status) return status;
   }
-  if (auto status = declare_topology(connection, kDeclareChannel, config_.queue_type); !status) return status;
+  if (config_.declares) {
+    if (auto status = declare_topology(connection, kDeclareChannel, config_.queue_type); !status)
+      return status;
+  }
   std::set<std::string> ensured;
   {
     MutexLock lock(mutex_);

@@ -40,12 +40,19 @@ struct OptionSpec {
   std::vector<std::string> choices = {};  // of a text or of each list item; empty = any
 };
 
+// Words that are not flags and what they do: {"backup FILE", "copies the store"}.
+struct WordHelp {
+  std::string words;
+  std::string help;
+};
+
 struct OptionTable {
   std::string program;  // "duly-agent"
   std::string summary;  // one line for --help
   std::vector<OptionSpec> options;
   std::size_t max_arguments = 0;  // words that are not flags ("backup FILE")
   std::string argument_help = {};
+  std::vector<WordHelp> words = {};  // for the manual page
 };
 
 // Values, all checked.  Asking for a name that is not in the table, or as another kind, is DULY_ASSERTed.
@@ -94,5 +101,7 @@ Options parse_options_or_exit(const OptionTable& table, int argc, const char* co
 // "some-flag" → "DULY_SOME_FLAG".
 std::string environment_name(std::string_view option);
 std::string help_text(const OptionTable& table);
+// The page of section 1, for man.
+std::string manual_page(const OptionTable& table);
 
 }  // namespace duly

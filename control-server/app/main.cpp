@@ -8,9 +8,11 @@
 
 #include "common/app/common_options.h"
 #include "common/app/options.h"
+#include "common/app/service_manager.h"
 #include "common/app/signals.h"
 #include "common/app/token_file.h"
 #include "common/base/log.h"
+#include "control-server/app/config_check.h"
 #include "control-server/app/maintenance.h"
 #include "control-server/app/server.h"
 
@@ -80,8 +82,16 @@ duly::OptionTable table() {
                        "share of the commands without a trace that get one (with --otlp), 0 to 1", "RATIO"});
   for (const char* flag : kLater)
     t.options.push_back({flag, OptionKind::text, "", "not in this version", "FILE"});
+  t.options.push_back(
+      {"connect", OptionKind::toggle, "false", "config check: see whether the broker lets us in, too"});
   t.max_arguments = 4;
-  t.argument_help = "[backup FILE | restore FILE | keys new NAME ROLE]";
+  t.argument_help = "[backup FILE | restore FILE | keys new NAME ROLE | config check | man]";
+  t.words = {{"backup FILE", "Makes a consistent copy of the store in --data, also beside a running server."},
+             {"restore FILE", "Puts such a copy in the place of the store, as a new generation."},
+             {"keys new NAME ROLE", "Prints a new API key once, and its line for the file of --api-keys."},
+             {"config check",
+              "Says what a start with these flags would find, and changes nothing: 0 = it would start."},
+             {"man", "Prints this page."}};
   return t;
 }
 
@@ -205,24 +215,37 @@ duly::ServerConfig configuration(const duly::Options& options) {
 int main(int argc, char** argv) {
   const duly::Options options = duly::parse_options_or_exit(table(), argc, argv);
   duly::configure_logging(options);
+  using Words = std::vector<std::string>;
+  if (options.arguments() == Words{"config", "check"})
+    return duly::check_config(configuration(options), options.on("connect"));
+  if (options.arguments() == Words{"man"}) {
+    std::fputs(duly::manual_page(table()).c_str(), stdout);
+    return 0;
+  }
   if (!options.arguments().empty()) return duly::run_maintenance(options);
   duly::ServerConfig config = configuration(options);
   duly::AsioLoop loop;
+  duly::ServiceManager manager(duly::process_environment(), ::getpid());
   std::unique_ptr<duly::Server> server;
   const auto drain = [&] {
+    manager.stopping();
     if (server) server->drain();
   };
   const auto reload = [&] {
+    manager.reloading();
     if (server) server->reload();
+    manager.ready();
   };
-  // With nothing to read again SIGHUP ends the process as ever.
-  const bool reads = !config.api_keys.empty() || !config.agent_tokens.empty();
+  // With nothing to read again SIGHUP ends the process as ever, unless it is how a manager says "reload".
+  const bool reads = manager.there() || !config.api_keys.empty() || !config.agent_tokens.empty();
   const duly::Signals signals(loop, drain,
                               reads ? duly::Signals::Callback(reload) : duly::Signals::Callback());
   const auto spans = export_spans(options, config);  // a thread: after the signals that it must not take
   auto started = duly::Server::start(loop, std::move(config));
   if (!started) leave(1, started.error().what);
   server = std::move(*started);
+  manager.ready();
+  manager.watch(loop, {&server->engine_loop()});
   loop.run();
   server.reset();
   if (spans && !spans->stop(kSpansTime)) ::_exit(0);

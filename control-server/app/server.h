@@ -59,6 +59,8 @@ class Server {
 
   // Takes no new work, finishes what it has, then stops the loop.
   void drain();
+  // The engine's: whoever watches over the process asks whether it still turns.
+  [[nodiscard]] Loop& engine_loop() { return engine_loop_; }
   // Reads the files of API keys and agent tokens again.  One that is wrong is refused whole: what it held
   // before goes on.
   void reload();
