@@ -66,7 +66,6 @@ LINES = {
     "events --count 1": "GET /v1/events",
     "stats": "GET /v1/stats",
     "history": "GET /v1/stats/history",
-
     "audit": "GET /v1/audit",
     "clock advance 1000": "POST /v1/clock/advance",
 }
