@@ -101,6 +101,36 @@ Result<Answer> Api::send(const Request& request) {
   return answer;
 }
 
+Result<Answer> Api::stream(const Request& request, const std::function<bool(std::string_view)>& piece) {
+  constexpr std::size_t kProblemBytes = 64 * 1024;
+  Answer answer;
+  bool enough = false;
+  httplib::Request out;
+  out.method = request.method;
+  out.path = request.path;
+  for (const auto& [name, value] : request.headers) {
+    if (!fits_header(value)) return invalid(name + " holds a control character");
+    out.set_header(name, value);
+  }
+  out.response_handler = [&](const httplib::Response& head) {
+    answer.status = head.status;
+    answer.retry_after = retry_after(head);
+    return true;
+  };
+  out.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
+    if (!answer.good()) {
+      answer.text.append(data, std::min(size, kProblemBytes - std::min(kProblemBytes, answer.text.size())));
+      return true;
+    }
+    enough = !piece({data, size});
+    return !enough;
+  };
+  const httplib::Result got = http_->client.send(out);
+  if (!got && !enough) return no_answer(http_->server, got.error());
+  if (auto body = parse_json(answer.text, kAnswerDepth)) answer.body = std::move(*body);
+  return answer;
+}
+
 std::string url_encode(std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   constexpr std::string_view kPlain = "-._~";

@@ -4,6 +4,7 @@
 // request was not sent, in_doubt = it may have been applied.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -46,6 +47,9 @@ class Api {
   Api& operator=(Api&&) = delete;
 
   Result<Answer> send(const Request& request);
+  // A body without an end: `piece` gets each part of it as it comes, until it answers false.  Of an answer
+  // that is not good the text is kept instead.
+  Result<Answer> stream(const Request& request, const std::function<bool(std::string_view)>& piece);
   Result<Answer> get(const std::string& path) { return send({.path = path}); }
   Result<Answer> post(const std::string& path, const std::string& body = "{}") {
     return send({.method = "POST", .path = path, .body = body});

@@ -57,6 +57,26 @@ CLI::App* add_verb(CLI::App& app, Session& session, const std::string& verb, con
   return command;
 }
 
+void add_reschedule(CLI::App& app, Session& session) {
+  const auto id = std::make_shared<std::string>();
+  const auto due_at = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("reschedule", "Move the due time of a command that has not started");
+  command->add_option("ID", *id, "cmd_…")->required();
+  command->add_option("--due-at", *due_at, "due at this instant (RFC 3339)")
+      ->type_name("INSTANT")
+      ->required();
+  command->callback([id, due_at, &session] {
+    session.exit_code = with_api(session, [&](Api& api) {
+      const auto answer = api.post(command_path(*id) + "/reschedule", dump_json(Json{{"due_at", *due_at}}));
+      return show(session, answer, [](const Json& body) {
+        Table table(command_columns());
+        table.add(body);
+        table.flush(stdout);
+      });
+    });
+  });
+}
+
 }  // namespace
 
 void add_change(CLI::App& app, Session& session) {
@@ -67,6 +87,7 @@ void add_change(CLI::App& app, Session& session) {
            "Give dead commands a fresh set of attempts, by their ids or by what they are", flags)
       ->add_option("--payload", flags->payload,
                    "JSON, @FILE or - : in the place of the one that failed, which is kept as a revision");
+  add_reschedule(app, session);
 }
 
 }  // namespace duly::cli

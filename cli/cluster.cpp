@@ -61,22 +61,6 @@ void add_shards(CLI::App& app, Session& session) {
   });
 }
 
-void add_queues(CLI::App& app, Session& session) {
-  CLI::App* queues = app.add_subcommand("queues", "Show the queues; pause, resume");
-  run_watched_alone(queues, session,
-                    [&session](Api& api) { return show_list(session, api, "/v1/queues", {}); });
-  const auto name = std::make_shared<std::string>();
-  for (const bool paused : {true, false}) {
-    CLI::App* command = queues->add_subcommand(paused ? "pause" : "resume",
-                                               paused ? "Start nothing of a queue" : "Let a queue go on");
-    command->add_option("NAME", *name, "name of the queue")->required();
-    run_on(command, session, [name, paused, &session](Api& api) {
-      const std::string body = dump_json(Json{{"paused", paused}});
-      return show_object(session, api.put("/v1/queues/" + url_encode(*name), body));
-    });
-  }
-}
-
 struct CrashFlags {
   std::string agent;
   std::string mode = "kill";
@@ -122,7 +106,6 @@ void add_crash(CLI::App& app, Session& session) {
 void add_cluster(CLI::App& app, Session& session) {
   add_agents(app, session);
   add_shards(app, session);
-  add_queues(app, session);
   CLI::App* stats = app.add_subcommand("stats", "Show counts, rates and lateness");
   run_watched(stats, session, [&session](Api& api) { return show_object(session, api.get("/v1/stats")); });
   add_crash(app, session);

@@ -46,12 +46,16 @@ std::unique_ptr<CLI::App> make_program(Session& session, std::string& config) {
   add_submit(*app, session);
   add_show(*app, session);
   add_change(*app, session);
+  add_explain(*app, session);
   add_load(*app, session);
   add_export(*app, session);
   add_operations(*app, session);
   add_schedules(*app, session);
   add_workflows(*app, session);
   add_cluster(*app, session);
+  add_queues(*app, session);
+  add_events(*app, session);
+  add_server(*app, session);
   add_top(*app, session);
   add_documents(*app);
   name_variables(*app);

@@ -50,15 +50,15 @@ Result<std::string> payload_text(const std::string& given) {
   return text;
 }
 
-Result<Json> read_labels(const std::vector<std::string>& pairs) {
-  Json labels = Json::object();
+Result<Json> read_pairs(const std::string& flag, const std::vector<std::string>& pairs) {
+  Json object = Json::object();
   for (const std::string& pair : pairs) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string::npos || equals == 0)
-      return invalid("--label \"" + pair + "\" is not NAME=VALUE");
-    labels[pair.substr(0, equals)] = pair.substr(equals + 1);
+      return invalid(flag + " \"" + pair + "\" is not NAME=VALUE");
+    object[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
-  return labels;
+  return object;
 }
 
 bool has_ended(const Json& body) {

@@ -21,8 +21,11 @@ Result<std::string> payload_text(const std::string& given);
 
 inline std::string command_path(const std::string& id) { return "/v1/commands/" + url_encode(id); }
 
-// "NAME=VALUE" pairs as an object.
-Result<Json> read_labels(const std::vector<std::string>& pairs);
+// "NAME=VALUE" pairs as an object; `flag` is what they were given with.
+Result<Json> read_pairs(const std::string& flag, const std::vector<std::string>& pairs);
+inline Result<Json> read_labels(const std::vector<std::string>& pairs) {
+  return read_pairs("--label", pairs);
+}
 
 // Whether the command in `body` has reached an end, and whether that end is a success.
 bool has_ended(const Json& body);

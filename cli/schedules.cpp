@@ -93,6 +93,7 @@ void add_schedules(CLI::App& app, Session& session) {
   }
   add_next(schedules, session, name);
   add_backfill(schedules, session);
+  add_versions(schedules, session);
   add_import(schedules, session);
 }
 

@@ -6,5 +6,6 @@
 namespace duly::cli {
 
 void add_backfill(CLI::App* schedules, Session& session);
+void add_versions(CLI::App* schedules, Session& session);  // versions, update, rollback
 
 }  // namespace duly::cli

@@ -28,13 +28,17 @@ struct Session {
 
 // Each adds its subcommands; their callbacks set the exit code.  `session` must outlive `app`.
 void add_submit(CLI::App& app, Session& session);
-void add_show(CLI::App& app, Session& session);    // list, get, watch
-void add_change(CLI::App& app, Session& session);  // cancel, retry
-void add_load(CLI::App& app, Session& session);    // load
-void add_export(CLI::App& app, Session& session);  // export
+void add_show(CLI::App& app, Session& session);     // list, get, watch
+void add_change(CLI::App& app, Session& session);   // cancel, retry, reschedule
+void add_explain(CLI::App& app, Session& session);  // explain, revisions
+void add_load(CLI::App& app, Session& session);     // load
+void add_export(CLI::App& app, Session& session);   // export
 void add_operations(CLI::App& app, Session& session);
 void add_top(CLI::App& app, Session& session);
-void add_cluster(CLI::App& app, Session& session);  // agents, shards, queues, stats, crash, drain, resume
+void add_cluster(CLI::App& app, Session& session);  // agents, shards, stats, crash, drain, resume
+void add_queues(CLI::App& app, Session& session);
+void add_events(CLI::App& app, Session& session);
+void add_server(CLI::App& app, Session& session);  // history, audit, clock
 void add_schedules(CLI::App& app, Session& session);
 void add_workflows(CLI::App& app, Session& session);
 

@@ -51,6 +51,7 @@ struct WorkflowFlags {
   std::string file = "-";
   std::string idempotency_key;
   bool watch = false;
+  bool quiet = false;
 };
 
 // The id goes to standard error: standard output belongs to what watching prints.
@@ -69,7 +70,10 @@ int submit_workflow(const Session& session, const WorkflowFlags& flags, Api& api
   if (!flags.idempotency_key.empty()) request.headers.emplace_back("Idempotency-Key", flags.idempotency_key);
   const auto answer = api.send(request);
   if (flags.watch && answer && answer->good()) return follow(session, api, *answer);
-  return show(session, answer, print_without_nodes);
+  return show(session, answer, [&](const Json& accepted) {
+    if (!flags.quiet || !accepted.is_object()) return print_without_nodes(accepted);
+    print_line(cell_text(accepted.value("id", Json())));
+  });
 }
 
 void add_submit(CLI::App* workflows, Session& session) {
@@ -79,6 +83,7 @@ void add_submit(CLI::App* workflows, Session& session) {
   command->add_option("--idempotency-key", flags->idempotency_key,
                       "the same key again makes no second workflow");
   command->add_flag("--watch", flags->watch, "then follow it until it has ended");
+  command->add_flag("--quiet,-q", flags->quiet, "print its id alone");
   run_on(command, session, [flags, &session](Api& api) { return submit_workflow(session, *flags, api); });
 }
 

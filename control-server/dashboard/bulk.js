@@ -5,6 +5,7 @@ import { button, el, replace } from './el.js';
 import { count } from './format.js';
 import { field, input } from './field.js';
 import { OperationProgress, expect, untilEnded } from './operation_progress.js';
+import { hasEnded } from './state.js';
 
 // Below this many a yes is enough; from here on the number has to be typed.
 const TYPED_FROM = 1000;
@@ -127,7 +128,8 @@ export class BulkBar {
 
   #draw() {
     const body = this.#ids.length > 0 ? { ids: this.#ids } : bodyOf(this.#filter);
-    const mark = JSON.stringify(body);
+    const { state } = this.#filter;
+    const mark = JSON.stringify([body, state]);
     if (this.mark === mark) return;
     this.mark = mark;
     const whom = this.#ids.length > 0 ? `${count(this.#ids.length)} selected` : body?.all ? 'all' : 'all that match';
@@ -136,8 +138,11 @@ export class BulkBar {
       body === null
         ? el('span', { class: 'muted' }, 'Acts on many cannot be narrowed to a schedule or workflow: select rows.')
         : [
-            button(`Cancel ${whom}…`, () => bulkAct('cancel', body), { class: 'small' }),
-            button(`Redrive ${whom}…`, () => bulkAct('retry', body), { class: 'small' }),
+            // What has ended is not cancelled, and only what is dead is redriven.
+            !(state && hasEnded(state)) &&
+              button(`Cancel ${whom}…`, () => bulkAct('cancel', body), { class: 'small' }),
+            (!state || state === 'dead') &&
+              button(`Redrive ${whom}…`, () => bulkAct('retry', body), { class: 'small' }),
           ],
     );
   }

@@ -1,7 +1,7 @@
 // One command: what it is, why it is where it is, its life as a line of events, and what can be done with it.
 import { get, getText, post, segment } from './api.js';
 import { drawAttempts } from './attempts.js';
-import { commandLink } from './command_columns.js';
+import { commandLink, deliversTo } from './command_columns.js';
 import { act, ask, confirm, copy } from './dialog.js';
 import { button, el, facts, link, replace } from './el.js';
 import { field, input } from './field.js';
@@ -106,10 +106,19 @@ function links(ids, to) {
   );
 }
 
+function headersOf(deliver) {
+  return links(Object.entries(deliver.headers), ([name, value]) =>
+    el('span', { class: 'tag' }, `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`),
+  );
+}
+
 function about(command) {
+  const deliver = command.deliver;
   const retry = command.retry;
   return facts([
     ['Queue', link(href(['commands'], { queue: command.queue }), command.queue)],
+    ['Delivers to', deliver && deliversTo(deliver)],
+    ['Headers', deliver && Object.keys(deliver.headers).length > 0 && headersOf(deliver)],
     ['Due', el('span', {}, exact(command.due_at), ' (', when(command.due_at), ')')],
     ['Attempt', `${command.attempt} of ${command.max_attempts}`],
     ['Priority', command.priority],

@@ -6,6 +6,12 @@ import { hasEnded, state } from './state.js';
 
 export const commandLink = (id) => el('a', { class: 'mono', href: href(['commands', id]), data: { act: 'open' } }, id);
 
+// Where a command goes that nobody executes.
+export function deliversTo(deliver) {
+  const exchange = deliver.exchange === '' ? 'the default exchange' : `exchange ${deliver.exchange}`;
+  return deliver.routing_key === '' ? exchange : `${exchange}, routing key ${deliver.routing_key}`;
+}
+
 const stateColumn = { title: 'State', class: 'narrow-cell', cell: (c) => state(c.state) };
 const idColumn = { title: 'Id', class: 'narrow-cell', cell: (c) => commandLink(c.id) };
 const typeColumn = { title: 'Type', cell: (c) => el('span', { class: 'clip' }, c.type) };
@@ -19,6 +25,8 @@ function marks(command) {
     'span',
     { class: 'marks' },
     command.key && el('span', { class: 'tag', title: 'key' }, `key ${command.key}`),
+    command.deliver &&
+      el('span', { class: 'tag', title: 'is published there' }, `to ${command.deliver.exchange || command.deliver.routing_key}`),
     command.workflow &&
       el('a', { class: 'tag', href: href(['workflows', command.workflow]) }, `workflow ${command.node ?? ''}`),
     command.schedule &&

@@ -1,9 +1,10 @@
 // The fields of a command, for submitting one and inside a schedule.  What is left empty is left to the server's default.
 import { get } from './api.js';
+import { DeliveryForm } from './delivery_form.js';
 import { el } from './el.js';
 import { field, input, offer, select } from './field.js';
 import { parseSpan } from './format.js';
-import { pretty } from './json_text.js';
+import { member, pretty } from './json_text.js';
 import { jsonField } from './payload.js';
 
 const BUILT_IN = [
@@ -42,9 +43,15 @@ function parseLabels(text) {
   return labels;
 }
 
+// What the form shows of a command.  Whatever else one has is kept as it was.
+const SHOWN = ['type', 'queue', 'payload', 'priority', 'key', 'labels', 'timeout_ms', 'on_lost', 'retry', 'deliver'];
+
 export class CommandForm {
-  // command: what to begin with, as the API shows it; payload: its raw text.
-  constructor(command = {}, payload = '{"hello": "world"}') {
+  // command: what to begin with, as the API shows it; raw: its own text, of which what is not shown is kept.
+  constructor(command = {}, raw = '{"payload": {"hello": "world"}}') {
+    this.kept = Object.keys(command)
+      .filter((name) => !SHOWN.includes(name) && member(raw, name) !== null)
+      .map((name) => [name, member(raw, name)]);
     const text = (name, props = {}) => input({ value: command[name] ?? '', ...props });
     this.type = field(
       'Type',
@@ -52,7 +59,8 @@ export class CommandForm {
       'Names the handler that runs it.',
     );
     this.queue = field('Queue', text('queue', { placeholder: 'default' }), 'default, if empty.');
-    this.payload = jsonField('Payload', pretty(payload));
+    this.payload = jsonField('Payload', pretty(member(raw, 'payload') ?? 'null'));
+    this.delivery = new DeliveryForm(command.deliver, member(member(raw, 'deliver') ?? '{}', 'headers') ?? '');
     this.priority = field(
       'Priority',
       select(['9', '8', '7', '6', '5', '4', '3', '2', '1', '0'], String(command.priority ?? 5)),
@@ -105,7 +113,12 @@ export class CommandForm {
       el('div', { class: 'grid' }, this.priority, this.key, this.labels, this.timeout, this.onLost),
       el('fieldset', { class: 'grid' }, el('legend', {}, 'Retries'), Object.values(this.retry)),
     );
-    this.nodes = [el('div', { class: 'grid' }, this.type, this.queue), this.payload, this.more];
+    this.nodes = [el('div', { class: 'grid' }, this.type, this.queue), this.payload, this.delivery.nodes, this.more];
+  }
+
+  // The field of each member, for placeErrors().
+  get boxes() {
+    return { type: this.type, queue: this.queue, payload: this.payload, key: this.key, ...this.delivery.boxes };
   }
 
   async offer(signal) {
@@ -126,7 +139,7 @@ export class CommandForm {
     this.timeout.complain(timeout !== '' && parseSpan(timeout) === null ? 'Write 90s, 5 min or 2 h.' : '');
     const badLabels = parseLabels(this.labels.control.value) === null;
     this.labels.complain(badLabels ? 'Write name=value, one a line.' : '');
-    return [...this.#boxes()].every((box) => !box.classList.contains('wrong')) && !this.payload.complaint;
+    return this.delivery.check() && [...this.#boxes()].every((box) => !box.classList.contains('wrong')) && !this.payload.complaint;
   }
 
   #boxes() {
@@ -150,6 +163,8 @@ export class CommandForm {
     const retry = this.#retryValues();
     if (Object.keys(retry).length > 0) members.retry = retry;
     const texts = Object.fromEntries(Object.entries(members).map(([name, value]) => [name, JSON.stringify(value)]));
+    Object.assign(texts, Object.fromEntries(this.kept));
+    if (this.delivery.raw) texts.deliver = this.delivery.raw;
     if (this.payload.raw !== '' && this.payload.raw !== 'null') texts.payload = this.payload.raw;
     return texts;
   }

@@ -9,6 +9,7 @@ import { state } from './state.js';
 import { Table, nothing } from './table.js';
 
 const MOST = 500;
+const MOST_TARGETS = 5;
 
 const number = (value) => (value === null || value === undefined ? '–' : count(value));
 
@@ -18,6 +19,43 @@ function limitsText(queue) {
   if (queue.rate) parts.push(`${count(queue.rate.count)} per ${span(queue.rate.per_ms)}`);
   if (queue.bundle > 1) parts.push(`${count(queue.bundle)} in a message`);
   return parts.join(', ') || el('span', { class: 'muted' }, 'none');
+}
+
+// Agents say what they consume; whoever else does is seen by the broker alone.
+function executors(queue) {
+  const others = Math.max(0, (queue.broker.consumers ?? 0) - queue.executors);
+  return [
+    count(queue.executors + others),
+    others > 0 &&
+      el(
+        'p',
+        { class: 'fine-line', title: 'Consumers that are not Duly’s agents: executors in other languages' },
+        `${count(others)} foreign`,
+      ),
+  ];
+}
+
+// The targets of builtin.http that agents spare because they fail, one line a target.
+function circuits(queue) {
+  const targets = new Map();
+  for (const one of queue.circuits ?? []) {
+    const known = targets.get(one.target) ?? { open: 0, half_open: 0, agents: [] };
+    known[one.state] += 1;
+    known.agents.push(`${one.agent}: ${one.state.replaceAll('_', ' ')}`);
+    targets.set(one.target, known);
+  }
+  const shown = [...targets].slice(0, MOST_TARGETS);
+  return [
+    shown.map(([target, one]) =>
+      el(
+        'p',
+        { class: 'problem circuit', title: one.agents.join('\n') },
+        `${target} is spared by ${one.agents.length === 1 ? 'an agent' : `${count(one.agents.length)} agents`}`,
+        one.half_open > 0 && ', one request is out to see',
+      ),
+    ),
+    targets.size > shown.length && el('p', { class: 'problem' }, `and ${targets.size - shown.length} more targets`),
+  ];
 }
 
 function wholeOrNull(box) {
@@ -107,12 +145,13 @@ export function openQueues(page) {
       cell: (q) => [
         link(href(['commands'], { queue: q.name }), q.name),
         q.last_problem && el('p', { class: 'problem' }, q.last_problem),
+        circuits(q),
       ],
     },
     { title: 'Waiting', class: 'number', cell: (q) => count(q.commands.waiting + q.commands.scheduled) },
     { title: 'Unstarted', class: 'number', cell: (q) => number(q.unstarted) },
     { title: 'In broker', class: 'number', cell: (q) => (q.broker.reachable ? number(q.broker.depth) : '–') },
-    { title: 'Executors', class: 'number', cell: (q) => number(q.executors) },
+    { title: 'Executors', class: 'number', cell: executors },
     { title: 'Running', class: 'number', cell: (q) => number(q.running) },
     { title: 'Dead', class: 'number', cell: (q) => number(q.commands.dead) },
     { title: 'Limits', cell: limitsText },

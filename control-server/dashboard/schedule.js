@@ -1,6 +1,6 @@
 // One schedule: what it does and when, its fires to come, its commands, its versions; pause, trigger, backfill, roll back.
 import { get, getText, post, remove, segment } from './api.js';
-import { commandLink, historyColumns } from './command_columns.js';
+import { commandLink, deliversTo, historyColumns } from './command_columns.js';
 import { act, ask, confirm, toast } from './dialog.js';
 import { button, el, facts, link, replace } from './el.js';
 import { field, input } from './field.js';
@@ -101,6 +101,7 @@ function about(schedule) {
     ['Zone', schedule.time_zone],
     ['Makes', command.type],
     ['Queue', command.queue ?? 'default'],
+    ['Delivers to', command.deliver && deliversTo(command.deliver)],
     ['Next', when(schedule.next_fire_at, schedule.enabled ? 'never again' : 'paused')],
     ['Last', when(schedule.last_fire_at, 'never')],
     ['Fired', count(schedule.fired)],

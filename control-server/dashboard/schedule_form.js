@@ -67,7 +67,7 @@ class ScheduleForm {
     this.end = field('Not after', instantInput(old.end_at));
     this.command = new CommandForm(
       old.command ?? { type: 'builtin.echo' },
-      text ? (member(member(text, 'command'), 'payload') ?? 'null') : undefined,
+      text ? member(text, 'command') : undefined,
     );
     this.preview = el('div', { class: 'preview', 'aria-live': 'polite', 'aria-label': 'Next fires' });
     this.problem = el('div', { class: 'problem', role: 'alert', hidden: true });
@@ -217,10 +217,7 @@ class ScheduleForm {
       jitter_ms: this.jitter,
       start_at: this.start,
       end_at: this.end,
-      type: this.command.type,
-      queue: this.command.queue,
-      payload: this.command.payload,
-      key: this.command.key,
+      ...this.command.boxes,
     });
     const text =
       error.status === 412

@@ -119,10 +119,7 @@ class Submit {
       this.key = freshKey();
     } catch (error) {
       const boxes = {
-        type: this.form.type,
-        queue: this.form.queue,
-        payload: this.form.payload,
-        key: this.form.key,
+        ...this.form.boxes,
         delay_ms: this.delay,
         due_at: this.at,
       };

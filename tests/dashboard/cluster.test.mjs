@@ -153,6 +153,42 @@ test('a queue is paused, limited, and set free', async () => {
   });
 });
 
+test('targets that agents spare, and executors that are no agents, are shown at their queue', async () => {
+  const name = fresh('http');
+  await ask('PUT', `/v1/queues/${name}`, { paused: false });
+  const told = { agents: 1, consumers: 3, circuits: [] };
+  const circuit = (agent, target, state) => ({ agent, target, state });
+  told.circuits = [
+    circuit('agent-1', 'https://pay.example:443', 'open'),
+    circuit('agent-2', 'https://pay.example:443', 'half_open'),
+    ...Array.from({ length: 6 }, (_, i) => circuit('agent-1', `https://${i}.example:443`, 'open')),
+  ];
+  const prepare = (page) =>
+    page.route('**/v1/queues', async (route) => {
+      const response = await route.fetch();
+      const body = await response.json();
+      const queue = body.items.find((one) => one.name === name);
+      Object.assign(queue, { executors: told.agents, circuits: told.circuits });
+      queue.broker.consumers = told.consumers;
+      return route.fulfill({ response, json: body });
+    });
+  await on(
+    '/queues',
+    async (page) => {
+      const row = page.locator('tr', { hasText: name });
+      await reads(row, 'https://pay.example:443 is spared by 2 agents, one request is out to see');
+      await reads(row, 'https://3.example:443 is spared by an agent');
+      await reads(row, 'and 2 more targets');
+      await reads(row, '2 foreign');
+      told.circuits = [];
+      told.consumers = 1;
+      await eventually('all is well again', async () => (await row.locator('.circuit').count()) === 0);
+      assert.ok(!(await row.innerText()).includes('foreign'));
+    },
+    { prepare },
+  );
+});
+
 test('acts on many are listed and shown, and what was done by hand is in the audit log', async () => {
   const label = fresh('operation');
   await submit({ labels: { label }, delay_ms: 3600000 });

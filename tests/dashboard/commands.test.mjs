@@ -138,6 +138,7 @@ test('dead letters are redriven one by one', async () => {
   await on('/dead', async (page) => {
     const row = page.locator(`tr[data-key="${id}"]`);
     await reads(row, 'failed on purpose');
+    assert.equal(await page.getByRole('button', { name: /^Cancel/ }).count(), 0, 'what has ended is not cancelled');
     await row.getByRole('button', { name: 'Redrive' }).click();
     await eventually('it has run again', async () => (await get(`/v1/commands/${id}`)).state === 'succeeded');
     await row.waitFor({ state: 'detached' });

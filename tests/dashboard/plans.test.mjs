@@ -86,6 +86,42 @@ test('a schedule is edited, rolled back, paused, triggered, backfilled and delet
   await assert.rejects(schedule(name), /404/);
 });
 
+test('what the form does not show of a command is kept when its schedule is edited, and where it is published', async () => {
+  const name = fresh('deliver');
+  const deliver = { exchange: 'orders', routing_key: 'eu', headers: { region: 'eu' } };
+  await ask(
+    'POST',
+    '/v1/schedules',
+    `{"name": "${name}", "every_ms": 3600000, "command": {"type": "order.made", "payload": {"n": 1.50},
+      "retry": {"max_attempts": 4, "jitter": 0}, "deliver": ${JSON.stringify(deliver)}}}`,
+  );
+  await on(`/schedules/${name}?edit`, async (page) => {
+    assert.equal(await page.getByLabel('Exchange', { exact: true }).inputValue(), 'orders');
+    // A field of another version of the server: the form has never heard of it.
+    await page.route(`**/v1/schedules/${name}`, async (route) => {
+      if (route.request().method() !== 'GET') return route.fallback();
+      const response = await route.fetch();
+      const body = (await response.text()).replace(/"command": *\{/, '$&"unheard_of":{"n":1.50},');
+      return route.fulfill({ response, body });
+    });
+    let sent = '';
+    await page.route(`**/v1/schedules/${name}`, (route) => {
+      if (route.request().method() !== 'PUT') return route.fallback();
+      sent = route.request().postData();
+      return route.continue({ postData: sent.replace('"unheard_of":{"n":1.50},', '') });
+    });
+    await page.reload();
+    await page.getByLabel('Routing key').fill('us');
+    await page.getByRole('button', { name: 'Save as a new version' }).click();
+    await eventually('it is sent', () => sent !== '');
+    assert.ok(sent.includes('"unheard_of":{"n":1.50}'), sent);
+    await reads(page.locator('h1'), name);
+    const { command } = await schedule(name);
+    assert.deepEqual(command.deliver, { ...deliver, routing_key: 'us' });
+    assert.equal(command.retry.max_attempts, 4);
+  });
+});
+
 test('two who change one schedule do not overwrite each other', async () => {
   const name = fresh('shared');
   await ask('POST', '/v1/schedules', { name, every_ms: 3600000, command: { type: 'builtin.noop' } });

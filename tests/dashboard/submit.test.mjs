@@ -107,3 +107,46 @@ test('what is wrong is said beside its field', () =>
     },
     { allow: [/v1\/commands/] },
   ));
+
+test('a command that is published to an exchange instead of being executed', () =>
+  on('/submit', async (page) => {
+    const exchange = page.getByLabel('Exchange', { exact: true });
+    assert.equal(await exchange.isVisible(), false);
+    await page.getByLabel('it is published to an exchange').check();
+    await go(page);
+    await reads(page.locator('.field.wrong'), 'Name an exchange');
+    await page.getByLabel('After a delay').check();
+    await page.getByLabel('Delay', { exact: true }).fill('2 h');
+    await exchange.fill('orders');
+    await page.getByLabel('Routing key').fill('eu');
+    await page.getByLabel('Headers').fill('{"region": [1]}');
+    await go(page);
+    await reads(page.locator('.field.wrong'), 'Texts, numbers');
+    await page.getByLabel('Headers').fill('{"region": "eu", "n": 1.50}');
+    await reads(page.getByLabel('The same as a curl line'), '"deliver":{"exchange":"orders"');
+    await go(page);
+    await reads(page.locator('.done'), 'Accepted');
+    const [id] = await made(page);
+    assert.deepEqual((await get(`/v1/commands/${id}`)).deliver, {
+      exchange: 'orders',
+      routing_key: 'eu',
+      headers: { n: 1.5, region: 'eu' },
+    });
+    await page.locator('.done a.mono').click();
+    await reads(page.locator('.facts'), 'exchange orders, routing key eu');
+    await reads(page.locator('.facts'), 'region=eu');
+    await page.goto(`${world.url}/#/commands?state=scheduled`);
+    await reads(page.locator('tr', { hasText: id }), 'to orders');
+  }));
+
+test('an exchange that is Duly’s own is refused beside its field', () =>
+  on(
+    '/submit',
+    async (page) => {
+      await page.getByLabel('it is published to an exchange').check();
+      await page.getByLabel('Exchange', { exact: true }).fill('duly.dead');
+      await go(page);
+      await reads(page.locator('.field.wrong').filter({ hasText: 'Exchange' }), /Duly|duly/);
+    },
+    { allow: [/v1\/commands/] },
+  ));
