@@ -40,7 +40,8 @@ class RabbitConnection {
   // What the connection needs of its surroundings; all outlive it.
   struct Place {
     const RabbitConfig& config;
-    std::string role;  // "publish" or "consume", part of the connection's name
+    const std::string& url;  // of them
+    std::string role;        // "publish" or "consume", part of the connection's name
     WatchedLine& line;
     const Loop& clock;
   };
@@ -81,7 +82,6 @@ class RabbitConnection {
   explicit RabbitConnection(const Place& place);
   Status connect(const std::string& host, int port, bool tls);
   Status login(const std::string& vhost, const std::string& user, const std::string& password);
-  amqp_socket_t* make_tls_socket();
 
   const Place place_;
   amqp_connection_state_t state_;

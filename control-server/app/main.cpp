@@ -105,9 +105,13 @@ duly::ServerConfig configuration(const duly::Options& options) {
   config.http = address(options, "http", config.api_keys.empty() ? "there are no --api-keys" : "");
   config.link = address(options, "link", config.agent_tokens.empty() ? "there is no --agent-token-file" : "");
   config.data = options.text("data");
-  config.rabbit.url = options.text("amqp");
+  config.rabbit.urls = options.list("amqp");
   config.rabbit.ca_file = options.text("amqp-ca");
+  config.rabbit.cert_file = options.text("amqp-cert");
+  config.rabbit.key_file = options.text("amqp-key");
   if (options.text("queue-type") == "classic") config.rabbit.queue_type = duly::QueueType::classic;
+  if (const duly::Status fine = duly::check_rabbit_config(config.rabbit); !fine)
+    leave(2, options.source("amqp") + ": " + fine.error().what);
   config.shards = static_cast<int>(options.integer("shards"));
   config.shards_given = options.given("shards");
   config.engine.lease_ttl = duly::milliseconds{options.integer("lease-ttl-ms")};
