@@ -19,6 +19,7 @@ struct EdgeStats {
   std::size_t connections = 0, event_streams = 0;
   std::int64_t database_bytes = 0, wal_bytes = 0;  // of the store's files
   std::int64_t disk_available_bytes = 0;
+  std::size_t lossy_settings = 0;  // of queues in the broker
 };
 
 }  // namespace duly

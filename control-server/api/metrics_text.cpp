@@ -58,6 +58,8 @@ void add_edge(MetricsPage& page, const EdgeStats& edge) {
                {{"wal"}, static_cast<double>(edge.wal_bytes)}});
   page.gauge("duly_disk_available_bytes", "Room on the disk of the store.",
              static_cast<double>(edge.disk_available_bytes));
+  page.gauge("duly_broker_lossy_settings", "Settings of queues in the broker that lose messages.",
+             static_cast<double>(edge.lossy_settings));
 }
 
 void add_backlog(MetricsPage& page, const StatsSnapshot& s) {

@@ -51,6 +51,8 @@ duly::OptionTable table() {
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
   };
   add_options(t, duly::broker_options());
+  t.options.push_back({"amqp-management", OptionKind::text, "",
+                       "RabbitMQ's management API, asked whether settings of queues lose messages", "URL"});
   add_options(t, duly::log_options());
   for (const char* flag : kLater)
     t.options.push_back({flag, OptionKind::text, "", "not in this version", "FILE"});
@@ -112,6 +114,7 @@ duly::ServerConfig configuration(const duly::Options& options) {
   if (options.text("queue-type") == "classic") config.rabbit.queue_type = duly::QueueType::classic;
   if (const duly::Status fine = duly::check_rabbit_config(config.rabbit); !fine)
     leave(2, options.source("amqp") + ": " + fine.error().what);
+  config.amqp_management = options.text("amqp-management");
   config.shards = static_cast<int>(options.integer("shards"));
   config.shards_given = options.given("shards");
   config.engine.lease_ttl = duly::milliseconds{options.integer("lease-ttl-ms")};

@@ -21,6 +21,7 @@
 #include "control-server/api/stats_history.h"
 #include "control-server/app/data_folder.h"
 #include "control-server/app/disk_guard.h"
+#include "control-server/app/queue_watch.h"
 #include "control-server/core/engine_host.h"
 #include "control-server/ingest/intake.h"
 #include "control-server/link/link_server.h"
@@ -31,6 +32,7 @@ struct ServerConfig {
   HostPort http, link;
   std::string data;
   RabbitConfig rabbit;
+  std::string amqp_management;  // where to ask for the settings of queues; empty = nowhere
   int shards = 64;
   bool shards_given = false;
   EngineConfig engine;
@@ -68,6 +70,8 @@ class Server {
   void start_engine();
   void start_broker();
   void make_intake();
+  Status watch_queues();
+  [[nodiscard]] std::string queue_check() const;
   void settled(const SettledPublish& result);
   void release(std::vector<Effect>&& effects);
   void perform(Effect& effect);
@@ -94,6 +98,7 @@ class Server {
   std::unique_ptr<AsioListener> listener_;
   std::unique_ptr<RabbitBroker> broker_;
   std::unique_ptr<Intake> intake_;
+  std::unique_ptr<QueueWatch> queue_watch_;  // null = nobody is asked
   Doorkeeper doorkeeper_;
   std::unique_ptr<StatsHistory> history_;
   std::unique_ptr<EventHub> events_;  // outlives the connections of http_
