@@ -83,7 +83,7 @@ Status RabbitConnection::connect(const std::string& host, int port, bool tls) {
       tls ? make_tls_socket(state_, place_.config) : Result<amqp_socket_t*>(amqp_tcp_socket_new(state_));
   if (!socket) return lost(socket.error().what);
   if (*socket == nullptr) return lost("connect: out of memory");
-  const timeval limit = to_timeval(kConnectTime);
+  const timeval limit = to_timeval(tls ? kTlsConnectTime : kConnectTime);
   const int status = amqp_socket_open_noblock(*socket, host.c_str(), port, &limit);
   if (status != AMQP_STATUS_OK) return lost("connect: " + describe_open_failure(status, host));
   if (!place_.line.open(amqp_socket_get_sockfd(*socket))) return lost("connect: out of file descriptors");

@@ -2,7 +2,7 @@
 //
 // Concurrency.  One thread, for the whole life of the object.
 // Limits.  Each call ends within kRpcTime or when the line is cut (socket_watchdog.h); opening within
-// kConnectTime plus kRpcTime.
+// kConnectTime or kTlsConnectTime, plus kRpcTime.
 #pragma once
 
 #include <amqp.h>
@@ -35,6 +35,7 @@ class GatheredWrites {
 class RabbitConnection {
  public:
   static constexpr milliseconds kConnectTime{2000};
+  static constexpr milliseconds kTlsConnectTime{4000};  // with the handshake
   static constexpr milliseconds kRpcTime{5000};
 
   // What the connection needs of its surroundings; all outlive it.

@@ -5,7 +5,7 @@
 // step fails the connection is thrown away and opened again, at the next of the brokers; when all of them
 // have failed after a backoff of 100 ms, doubling to 2 s, jittered. Concurrency.  The hooks run on the
 // worker's thread; wake(), drop() and stop() may be called from any. Limits.  stop() returns within about a
-// second, or within kConnectTime when a connection is just being opened.
+// second, or within kTlsConnectTime when a connection is just being opened.
 #pragma once
 
 #include <atomic>
