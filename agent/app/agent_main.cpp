@@ -160,10 +160,14 @@ HttpHandlerConfig http_jobs(const Options& options) {
 
 RabbitConfig rabbit_configuration(const Options& options, const std::string& name) {
   RabbitConfig config;
-  config.url = options.text("amqp");
+  config.urls = options.list("amqp");
   config.ca_file = options.text("amqp-ca");
+  config.cert_file = options.text("amqp-cert");
+  config.key_file = options.text("amqp-key");
   config.connection_name = "duly-agent " + name;
   if (options.text("queue-type") == "classic") config.queue_type = QueueType::classic;
+  if (const Status fine = check_rabbit_config(config); !fine)
+    leave(2, options.source("amqp") + ": " + fine.error().what);
   return config;
 }
 

@@ -13,4 +13,9 @@ Result<AmqpUrl> parse_amqp_url(const std::string& text) {
   return AmqpUrl{info.user, info.password, info.host, info.port, info.vhost, info.ssl != 0};
 }
 
+std::string shown_address(const std::string& text) {
+  const auto url = parse_amqp_url(text);
+  return url ? url->host + ":" + std::to_string(url->port) : "";
+}
+
 }  // namespace duly

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/model/limits.h"
 
@@ -12,9 +14,11 @@ namespace duly {
 enum class QueueType : std::uint8_t { quorum, classic };
 
 struct RabbitConfig {
-  std::string url = "amqp://guest:guest@127.0.0.1:5672/%2f";  // or amqps://
-  std::string ca_file;                                        // amqps: who may sign the broker's certificate
-  std::string connection_name = "duly";                       // as the broker lists it
+  // amqp:// or amqps://, one for each node of a cluster; tried in turn.
+  std::vector<std::string> urls = {"amqp://guest:guest@127.0.0.1:5672/%2f"};
+  std::string ca_file;  // amqps: who may have signed the broker's certificate; empty = whom the system trusts
+  std::string cert_file, key_file;       // amqps: who we are, for a broker that asks; empty = nobody
+  std::string connection_name = "duly";  // as the broker lists it
   QueueType queue_type = QueueType::quorum;
   bool declares = true;  // exchanges and queues, at each connect; who only publishes may leave that to others
   std::size_t largest_body = std::size_t{16} << 20;     // a message beyond it is rejected unread
@@ -22,5 +26,9 @@ struct RabbitConfig {
   Duration publish_deadline = limits::kPublishDeadline;
   Duration confirm_deadline = limits::kConfirmDeadline;
 };
+
+// Whether the URLs and the files can be used at all.  The error is for the person who wrote them, and holds
+// no part of a URL.
+Status check_rabbit_config(const RabbitConfig& config);
 
 }  // namespace duly

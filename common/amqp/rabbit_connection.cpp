@@ -1,6 +1,5 @@
 #include "common/amqp/rabbit_connection.h"
 
-#include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,11 +9,13 @@
 #include <utility>
 
 #include "common/amqp/amqp_url.h"
+#include "common/amqp/rabbit_tls.h"
 
 namespace duly {
 namespace {
 
-constexpr int kHeartbeatSeconds = 10;
+// A broker that is silent for twice this long is gone: a paused node keeps its connections open for ever.
+constexpr int kHeartbeatSeconds = 5;
 constexpr milliseconds kGoodbyeTime{300};
 
 timeval to_timeval(Duration time) {
@@ -69,7 +70,7 @@ RabbitConnection::~RabbitConnection() {
 }
 
 Result<std::unique_ptr<RabbitConnection>> RabbitConnection::open(const Place& place) {
-  auto url = parse_amqp_url(place.config.url);
+  auto url = parse_amqp_url(place.url);
   if (!url) return url.error();
   std::unique_ptr<RabbitConnection> connection(new RabbitConnection(place));
   if (auto status = connection->connect(url->host, url->port, url->tls); !status) return status.error();
@@ -77,25 +78,15 @@ Result<std::unique_ptr<RabbitConnection>> RabbitConnection::open(const Place& pl
   return connection;
 }
 
-amqp_socket_t* RabbitConnection::make_tls_socket() {
-  amqp_socket_t* socket = amqp_ssl_socket_new(state_);
-  if (socket == nullptr) return nullptr;
-  amqp_ssl_socket_set_verify_peer(socket, 1);
-  amqp_ssl_socket_set_verify_hostname(socket, 1);
-  const auto& ca = place_.config.ca_file;
-  if (amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST) != AMQP_STATUS_OK)
-    return nullptr;
-  if (!ca.empty() && amqp_ssl_socket_set_cacert(socket, ca.c_str()) != AMQP_STATUS_OK) return nullptr;
-  return socket;
-}
-
 Status RabbitConnection::connect(const std::string& host, int port, bool tls) {
-  amqp_socket_t* socket = tls ? make_tls_socket() : amqp_tcp_socket_new(state_);
-  if (socket == nullptr) return lost("no socket: TLS settings or the CA file are not usable");
-  const timeval limit = to_timeval(kConnectTime);
-  const int status = amqp_socket_open_noblock(socket, host.c_str(), port, &limit);
-  if (status != AMQP_STATUS_OK) return lost(std::string("connect: ") + amqp_error_string2(status));
-  if (!place_.line.open(amqp_socket_get_sockfd(socket))) return lost("connect: out of file descriptors");
+  const auto socket =
+      tls ? make_tls_socket(state_, place_.config) : Result<amqp_socket_t*>(amqp_tcp_socket_new(state_));
+  if (!socket) return lost(socket.error().what);
+  if (*socket == nullptr) return lost("connect: out of memory");
+  const timeval limit = to_timeval(tls ? kTlsConnectTime : kConnectTime);
+  const int status = amqp_socket_open_noblock(*socket, host.c_str(), port, &limit);
+  if (status != AMQP_STATUS_OK) return lost("connect: " + describe_open_failure(status, host));
+  if (!place_.line.open(amqp_socket_get_sockfd(*socket))) return lost("connect: out of file descriptors");
   return ok_status();
 }
 

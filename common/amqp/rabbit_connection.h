@@ -2,7 +2,7 @@
 //
 // Concurrency.  One thread, for the whole life of the object.
 // Limits.  Each call ends within kRpcTime or when the line is cut (socket_watchdog.h); opening within
-// kConnectTime plus kRpcTime.
+// kConnectTime or kTlsConnectTime, plus kRpcTime.
 #pragma once
 
 #include <amqp.h>
@@ -35,12 +35,14 @@ class GatheredWrites {
 class RabbitConnection {
  public:
   static constexpr milliseconds kConnectTime{2000};
+  static constexpr milliseconds kTlsConnectTime{4000};  // with the handshake
   static constexpr milliseconds kRpcTime{5000};
 
   // What the connection needs of its surroundings; all outlive it.
   struct Place {
     const RabbitConfig& config;
-    std::string role;  // "publish" or "consume", part of the connection's name
+    const std::string& url;  // of them
+    std::string role;        // "publish" or "consume", part of the connection's name
     WatchedLine& line;
     const Loop& clock;
   };
@@ -81,7 +83,6 @@ class RabbitConnection {
   explicit RabbitConnection(const Place& place);
   Status connect(const std::string& host, int port, bool tls);
   Status login(const std::string& vhost, const std::string& user, const std::string& password);
-  amqp_socket_t* make_tls_socket();
 
   const Place place_;
   amqp_connection_state_t state_;

@@ -13,7 +13,8 @@ constexpr amqp_channel_t kConsumeChannel = 1;
 constexpr amqp_channel_t kLookChannel =
     2;  // looking at a queue that is not there closes its channel, and no other
 constexpr std::size_t kReadFramesPerTurn = 1024;
-constexpr int kLargestPrefetch = 65'535;
+constexpr int kLargestPrefetch = 2000;  // RabbitMQ 4.3 refuses more at a quorum queue
+constexpr seconds kAbsentLook{1};
 
 }  // namespace
 
@@ -62,12 +63,13 @@ std::set<std::string> RabbitConsumer::take_looks() {
 }
 
 Status RabbitConsumer::prepare(RabbitConnection& connection) {
-  for (const amqp_channel_t channel : {kConsumeChannel, kLookChannel}) {
+  for (const amqp_channel_t channel : {kConsumeChannel, kLookChannel, kBindChannel}) {
     if (auto status = connection.open_channel(channel); !status) return status;
   }
   if (auto status = declare_topology(connection, kLookChannel, config_.queue_type); !status) return status;
   ++generation_;
   unsettled_.clear();
+  absent_.clear();
   for (const auto& [queue, prefetch] : wanted_) {
     if (auto status = begin_consumer(connection, queue, prefetch); !status) return status;
   }
@@ -80,8 +82,9 @@ Result<MonoTime> RabbitConsumer::turn(RabbitConnection& connection) {
   auto status = read_all(connection);
   flush();
   if (status) status = look(connection);
+  if (status) status = begin_absent(connection);
   if (!status) return status.error();
-  return MonoTime::max();
+  return absent_.empty() ? MonoTime::max() : next_absent_look_;
 }
 
 void RabbitConsumer::lost() {
@@ -116,6 +119,7 @@ Status RabbitConsumer::read_all(RabbitConnection& connection) {
 }
 
 Status RabbitConsumer::on_frame(RabbitConnection& connection, const amqp_frame_t& frame) {
+  if (frame.channel == kBindChannel) return ok_status();
   if (frame.frame_type == AMQP_FRAME_METHOD) return on_method(connection, frame.payload.method);
   if (frame.channel == kConsumeChannel && assembler_.add(frame)) return on_whole_message(connection);
   return ok_status();
@@ -215,6 +219,7 @@ Status RabbitConsumer::perform(RabbitConnection& connection, const Request& requ
     wanted_[consume->queue] = consume->prefetch;
     return begin_consumer(connection, consume->queue, consume->prefetch);
   }
+  absent_.clear();
   for (const auto& [queue, prefetch] : std::exchange(wanted_, {})) {
     if (auto status = end_consumer(connection, queue); !status) return status;
   }
@@ -225,6 +230,10 @@ Status RabbitConsumer::perform(RabbitConnection& connection, const Request& requ
 Status RabbitConsumer::begin_consumer(RabbitConnection& connection, const std::string& queue, int prefetch) {
   if (auto status = declare_queue(connection, kLookChannel, config_.queue_type, queue); !status)
     return status;
+  const auto there = look_at_queue(connection, kLookChannel, queue);
+  if (!there && there.error().code == Errc::not_found) return wait_for_queue(queue);
+  if (!there && there.error().code != Errc::conflict) return there.error();
+  absent_.erase(queue);
   const auto bounded = static_cast<std::uint16_t>(std::clamp(prefetch, 1, kLargestPrefetch));
   {
     const auto call = connection.watched_rpc();
@@ -236,6 +245,24 @@ Status RabbitConsumer::begin_consumer(RabbitConnection& connection, const std::s
   amqp_basic_consume(connection.state(), kConsumeChannel, as_bytes(name), as_bytes(queue), /*no_local=*/0,
                      /*no_ack=*/0, /*exclusive=*/0, amqp_empty_table);
   return connection.reply(kConsumeChannel, "basic.consume");
+}
+
+// Where this user may not declare it, a queue may be missing until somebody else does.  Consuming it now
+// would cost the channel, with all that is consumed on it.
+Status RabbitConsumer::wait_for_queue(const std::string& queue) {
+  if (!absent_.insert(queue).second) return ok_status();
+  log(LogLevel::warn, "amqp", "a queue is not there and this user may not declare it: waiting for it",
+      {{"queue", queue}});
+  return ok_status();
+}
+
+Status RabbitConsumer::begin_absent(RabbitConnection& connection) {
+  if (absent_.empty() || connection.now() < next_absent_look_) return ok_status();
+  next_absent_look_ = connection.now() + kAbsentLook;
+  for (const std::string& queue : std::set<std::string>(absent_)) {
+    if (auto status = begin_consumer(connection, queue, wanted_.at(queue)); !status) return status;
+  }
+  return ok_status();
 }
 
 Status RabbitConsumer::end_consumer(RabbitConnection& connection, const std::string& queue) {
@@ -258,6 +285,7 @@ Status RabbitConsumer::look(RabbitConnection& connection) {
   for (const std::string& queue : take_looks()) {
     auto depth = look_at_queue(connection, kLookChannel, queue);
     const bool gone = !depth && depth.error().code == Errc::not_found;
+    if (depth && absent_.contains(queue)) next_absent_look_ = MonoTime{};  // it has come
     events_.inspected(depth ? *depth : QueueDepth{queue, std::nullopt, 0, /*reachable=*/gone});
     if (!depth && !gone) {
       // The rest is answered by idle() when the next connect fails, or looked at when it does not.

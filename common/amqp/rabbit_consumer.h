@@ -72,6 +72,8 @@ class RabbitConsumer {
   Status acknowledge(RabbitConnection& connection, std::set<std::uint64_t> acks);
   Status perform(RabbitConnection& connection, const Request& request);
   Status begin_consumer(RabbitConnection& connection, const std::string& queue, int prefetch);
+  Status wait_for_queue(const std::string& queue);
+  Status begin_absent(RabbitConnection& connection);
   Status end_consumer(RabbitConnection& connection, const std::string& queue);
   Status send_settle(RabbitConnection& connection, std::uint64_t tag, Settle how);
   Status look(RabbitConnection& connection) DULY_EXCLUDES(mutex_);
@@ -83,6 +85,8 @@ class RabbitConsumer {
 
   // Consumer's thread only.
   std::map<std::string, int> wanted_;  // prefetch by queue
+  std::set<std::string> absent_;       // of them, those that are not there to be consumed …
+  MonoTime next_absent_look_{};        // … and when they are looked for again
   std::uint64_t generation_ = 0;
   std::set<std::uint64_t> unsettled_;  // tags; the broker closes the channel for one it does not know
   MessageAssembler assembler_;

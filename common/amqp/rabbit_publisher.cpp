@@ -54,7 +54,7 @@ void RabbitPublisher::ensure_queue(const std::string& queue) {
 }
 
 Status RabbitPublisher::prepare(RabbitConnection& connection) {
-  for (const amqp_channel_t channel : {kPublishChannel, kDeclareChannel}) {
+  for (const amqp_channel_t channel : {kPublishChannel, kDeclareChannel, kBindChannel}) {
     if (auto status = connection.open_channel(channel); !status) return status;
   }
   if (config_.declares) {
@@ -122,6 +122,7 @@ Status RabbitPublisher::read_all(RabbitConnection& connection) {
 }
 
 Status RabbitPublisher::on_frame(RabbitConnection& connection, const amqp_frame_t& frame) {
+  if (frame.channel == kBindChannel) return ok_status();
   if (frame.channel == RabbitForeign::kChannel) return foreign_.on_frame(connection, frame);
   if (frame.frame_type == AMQP_FRAME_METHOD) return on_method(connection, frame.payload.method);
   if (frame.channel != kPublishChannel || !returned_.add(frame)) return ok_status();

@@ -29,7 +29,11 @@ amqp_table_entry_t number_argument(const char* name, std::int32_t value) {
 // or we may not configure here.  If it is not there at all, what uses it will say so.
 Status accept_as_it_is(Status status, const std::string& name) {
   if (status || status.error().code != Errc::conflict) return status;
-  log(LogLevel::warn, "amqp", "declared otherwise by somebody else; used as it stands",
+  // Users with the permissions of docs/rabbitmq.md meet this at each connect.
+  const bool forbidden = status.error().what.find("ACCESS_REFUSED") != std::string::npos;
+  log(forbidden ? LogLevel::debug : LogLevel::warn, "amqp",
+      forbidden ? "not for this user to declare; used as it stands"
+                : "declared otherwise by somebody else; used as it stands",
       {{"name", name}, {"broker_says", status.error().what}});
   return ok_status();
 }
@@ -40,6 +44,20 @@ Status declare_exchange(RabbitConnection& connection, amqp_channel_t channel, co
   amqp_exchange_declare(connection.state(), channel, as_bytes(name), amqp_cstring_bytes(type), /*passive=*/0,
                         /*durable=*/1, /*auto_delete=*/0, /*internal=*/0, amqp_empty_table);
   return accept_as_it_is(connection.reply(channel, "declare exchange"), name);
+}
+
+// The answer to this one would wait for every node of the cluster.
+Status bind_unheard(RabbitConnection& connection, const std::string& queue, const std::string& exchange,
+                    const std::string& key) {
+  amqp_queue_bind_t bind{};
+  bind.queue = as_bytes(queue);
+  bind.exchange = as_bytes(exchange);
+  bind.routing_key = as_bytes(key);
+  bind.nowait = 1;
+  bind.arguments = amqp_empty_table;
+  const auto call = connection.watched();
+  return connection.sent(amqp_send_method(connection.state(), kBindChannel, AMQP_QUEUE_BIND_METHOD, &bind),
+                         "bind");
 }
 
 Status bind_queue(RabbitConnection& connection, amqp_channel_t channel, const std::string& queue,
@@ -72,6 +90,34 @@ Status declare_one(RabbitConnection& connection, amqp_channel_t channel, QueueTy
   return accept_as_it_is(connection.reply(channel, "declare queue"), name);
 }
 
+// By the broker's name of the queue.
+Result<QueueDepth> look(RabbitConnection& connection, amqp_channel_t channel, const std::string& name) {
+  const auto call = connection.watched_rpc();
+  const auto* declared =
+      amqp_queue_declare(connection.state(), channel, as_bytes(name), /*passive=*/1,
+                         /*durable=*/1, /*exclusive=*/0, /*auto_delete=*/0, amqp_empty_table);
+  if (auto status = connection.reply(channel, "look at queue"); !status) return status.error();
+  return QueueDepth{name, std::int64_t{declared->message_count}, std::int64_t{declared->consumer_count},
+                    true};
+}
+
+struct Binding {
+  std::string exchange;  // empty = none
+  std::string key;
+};
+
+Status declare_bound(RabbitConnection& connection, amqp_channel_t channel, QueueType type,
+                     const std::string& name, const Binding& binding) {
+  const auto before = look(connection, channel, name);
+  if (!before && before.error().code == Errc::unavailable) return before.error();
+  const bool is_new = !before && before.error().code == Errc::not_found;
+  const Dying dying = name == topology::kDeadQueue ? Dying::drops : Dying::dead_letters;
+  if (auto status = declare_one(connection, channel, type, name, dying); !status) return status;
+  if (binding.exchange.empty()) return ok_status();
+  if (!is_new) return bind_unheard(connection, name, binding.exchange, binding.key);
+  return bind_queue(connection, channel, name, binding.exchange, binding.key);
+}
+
 Status declare_exchanges(RabbitConnection& connection, amqp_channel_t channel) {
   const std::pair<const std::string&, const char*> wanted[] = {{topology::kExecuteExchange, "direct"},
                                                                {topology::kDeadExchange, "topic"},
@@ -87,17 +133,14 @@ Status declare_exchanges(RabbitConnection& connection, amqp_channel_t channel) {
 
 Status declare_topology(RabbitConnection& connection, amqp_channel_t channel, QueueType type) {
   if (auto status = declare_exchanges(connection, channel); !status) return status;
-  const std::pair<const std::string&, Dying> queues[] = {{topology::kDeadQueue, Dying::drops},
-                                                         {topology::kSubmitQueue, Dying::dead_letters},
-                                                         {topology::kResultsQueue, Dying::dead_letters}};
-  for (const auto& [name, dying] : queues) {
-    if (auto status = declare_one(connection, channel, type, name, dying); !status) return status;
+  const std::pair<const std::string&, Binding> queues[] = {
+      {topology::kDeadQueue, {topology::kDeadExchange, "#"}},
+      {topology::kSubmitQueue, {topology::kSubmitExchange, "#"}},
+      {topology::kResultsQueue, {}}};
+  for (const auto& [name, binding] : queues) {
+    if (auto status = declare_bound(connection, channel, type, name, binding); !status) return status;
   }
-  if (auto status = bind_queue(connection, channel, topology::kDeadQueue, topology::kDeadExchange, "#");
-      !status) {
-    return status;
-  }
-  return bind_queue(connection, channel, topology::kSubmitQueue, topology::kSubmitExchange, "#");
+  return ok_status();
 }
 
 Status declare_events(RabbitConnection& connection, amqp_channel_t channel) {
@@ -107,21 +150,15 @@ Status declare_events(RabbitConnection& connection, amqp_channel_t channel) {
 Status declare_queue(RabbitConnection& connection, amqp_channel_t channel, QueueType type,
                      const std::string& queue) {
   if (topology::is_broker_queue(queue)) return declare_topology(connection, channel, type);
-  const std::string name = topology::broker_queue(queue);
-  if (auto status = declare_one(connection, channel, type, name, Dying::dead_letters); !status) return status;
-  return bind_queue(connection, channel, name, topology::kExecuteExchange, queue);
+  return declare_bound(connection, channel, type, topology::broker_queue(queue),
+                       {topology::kExecuteExchange, queue});
 }
 
 Result<QueueDepth> look_at_queue(RabbitConnection& connection, amqp_channel_t channel,
                                  const std::string& queue) {
-  const std::string name = topology::broker_queue(queue);
-  const auto call = connection.watched_rpc();
-  const auto* declared =
-      amqp_queue_declare(connection.state(), channel, as_bytes(name), /*passive=*/1,
-                         /*durable=*/1, /*exclusive=*/0, /*auto_delete=*/0, amqp_empty_table);
-  if (auto status = connection.reply(channel, "look at queue"); !status) return status.error();
-  return QueueDepth{queue, std::int64_t{declared->message_count}, std::int64_t{declared->consumer_count},
-                    true};
+  auto depth = look(connection, channel, topology::broker_queue(queue));
+  if (depth) depth->queue = queue;
+  return depth;
 }
 
 }  // namespace duly

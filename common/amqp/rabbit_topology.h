@@ -1,6 +1,11 @@
 // Declares what contract section 5 draws: exchanges, queues and bindings, all durable.
 //
 // What exists with other properties is left as it is, named in the log, and used.
+//
+// Bindings.  To bind, RabbitMQ with its old metadata store (Mnesia) waits for every node of a cluster, also
+// for one that is paused: for a minute, until it is thrown out.  So the binding of a queue that is there
+// already, and with it most likely its binding, is only asked for, on a channel where nobody waits for an
+// answer.
 #pragma once
 
 #include <string>
@@ -9,6 +14,9 @@
 #include "common/amqp/rabbit_connection.h"
 
 namespace duly {
+
+// Must be open; what comes on it is to be ignored.
+inline constexpr amqp_channel_t kBindChannel = 4;
 
 // All of it but the execution queues.
 Status declare_topology(RabbitConnection& connection, amqp_channel_t channel, QueueType type);

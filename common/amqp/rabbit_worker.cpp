@@ -8,6 +8,7 @@
 #include <array>
 #include <utility>
 
+#include "common/amqp/amqp_url.h"
 #include "common/base/ids.h"
 #include "common/base/log.h"
 
@@ -20,6 +21,11 @@ constexpr milliseconds kLongestBackoff{2000};
 constexpr milliseconds kLongestSleep{1000};
 constexpr milliseconds kOrderlyStop{500};
 
+// Where workers begin that were made at different moments.
+std::uint64_t draw(const Loop& clock) {
+  return mix(static_cast<std::uint64_t>(clock.now().time_since_epoch().count()));
+}
+
 }  // namespace
 
 RabbitWorker::RabbitWorker(const RabbitConfig& config, std::string role, const Loop& clock)
@@ -27,6 +33,8 @@ RabbitWorker::RabbitWorker(const RabbitConfig& config, std::string role, const L
       role_(std::move(role)),
       clock_(clock),
       event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      ring_(config.urls.size(), draw(clock)),
+      last_complaints_(config.urls.size()),
       backoff_(kFirstBackoff) {
   DULY_ASSERT(event_ >= 0);
 }
@@ -79,11 +87,12 @@ void RabbitWorker::run() {
   while (!stop_) {
     const auto connection = open();
     if (!connection) {
-      back_off();
+      look_further();
       continue;
     }
     backoff_ = kFirstBackoff;
     serve(*connection);
+    ring_.lost();
     if (stop_) connection->close();
     hooks_.lost();
   }
@@ -94,7 +103,8 @@ void RabbitWorker::run() {
 
 std::unique_ptr<RabbitConnection> RabbitWorker::open() {
   if (!may_connect()) return nullptr;
-  auto connection = RabbitConnection::open({config_, role_, line_, clock_});
+  const std::string& url = config_.urls[ring_.current()];
+  auto connection = RabbitConnection::open({config_, url, role_, line_, clock_});
   if (!connection) {
     complain(connection.error());
     return nullptr;
@@ -103,8 +113,8 @@ std::unique_ptr<RabbitConnection> RabbitWorker::open() {
     complain(status.error());
     return nullptr;
   }
-  log(LogLevel::info, "amqp", "connected", {{"connection", role_}});
-  last_complaint_.clear();
+  log(LogLevel::info, "amqp", "connected", {{"connection", role_}, {"broker", shown_address(url)}});
+  last_complaints_.assign(config_.urls.size(), "");
   return std::move(connection).value();
 }
 
@@ -122,6 +132,11 @@ bool RabbitWorker::may_connect() {
   return clock_.now() >= paused_until_;
 }
 
+void RabbitWorker::look_further() {
+  if (!may_connect() || ring_.failed()) return back_off();
+  hooks_.idle();  // the next one may take its time, too
+}
+
 // Between half of the backoff and all of it.
 void RabbitWorker::back_off() {
   const auto spread = mix(++attempts_ ^ static_cast<std::uint64_t>(clock_.now().time_since_epoch().count()));
@@ -133,9 +148,13 @@ void RabbitWorker::back_off() {
 }
 
 void RabbitWorker::complain(const Error& error) {
-  if (stop_ || error.what == last_complaint_) return;
-  last_complaint_ = error.what;
-  log(LogLevel::warn, "amqp", "no connection", {{"connection", role_}, {"reason", error.what}});
+  std::string& last = last_complaints_[ring_.current()];
+  if (stop_ || error.what == last) return;
+  last = error.what;
+  log(LogLevel::warn, "amqp", "no connection",
+      {{"connection", role_},
+       {"broker", shown_address(config_.urls[ring_.current()])},
+       {"reason", error.what}});
 }
 
 void RabbitWorker::wait(MonoTime until, int descriptor) {

@@ -2,10 +2,10 @@
 //
 // Operation.  The thread opens the connection, lets the owner prepare it, then calls turn() whenever
 // something may have come in, wake() was called, or the moment has come that the last turn asked for.  When a
-// step fails the connection is thrown away and opened again after a backoff of 100 ms, doubling to 2 s,
-// jittered. Concurrency.  The hooks run on the worker's thread; wake(), drop() and stop() may be called from
-// any. Limits.  stop() returns within about a second, or within kConnectTime when a connection is just being
-// opened.
+// step fails the connection is thrown away and opened again, at the next of the brokers; when all of them
+// have failed after a backoff of 100 ms, doubling to 2 s, jittered. Concurrency.  The hooks run on the
+// worker's thread; wake(), drop() and stop() may be called from any. Limits.  stop() returns within about a
+// second, or within kTlsConnectTime when a connection is just being opened.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,9 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "common/amqp/broker_ring.h"
 #include "common/amqp/rabbit_connection.h"
 #include "common/base/mutex.h"
 
@@ -53,6 +55,8 @@ class RabbitWorker {
   // Until the connection is lost or the worker stops.
   void serve(RabbitConnection& connection);
   bool may_connect() DULY_EXCLUDES(mutex_);
+  // The broker whose turn it was is not to be had.
+  void look_further() DULY_EXCLUDES(mutex_);
   void back_off();
   void complain(const Error& error);
   // Until `until`, wake() or, when there is a descriptor, something to read on it.
@@ -66,7 +70,8 @@ class RabbitWorker {
   int event_ = -1;  // an eventfd, polled together with the socket
   std::atomic<bool> woken_{false};
   std::atomic<bool> stop_{false};
-  std::string last_complaint_;  // one log line per kind of failure, not per attempt
+  BrokerRing ring_;
+  std::vector<std::string> last_complaints_;  // by broker: one log line per kind of failure, not per attempt
   Duration backoff_;
   std::uint64_t attempts_ = 0;
   std::thread thread_;

@@ -27,9 +27,13 @@ const std::vector<std::string>& level_names() {
 }  // namespace
 
 std::vector<OptionSpec> broker_options() {
-  return {{"amqp", OptionKind::text, "amqp://guest:guest@127.0.0.1:5672/%2f", "RabbitMQ; amqps:// for TLS",
-           "URL"},
-          {"amqp-ca", OptionKind::text, "", "amqps: who may have signed the broker's certificate", "FILE"},
+  return {{"amqp", OptionKind::list, "amqp://guest:guest@127.0.0.1:5672/%2f",
+           "RabbitMQ, or the nodes of a cluster of it, tried in turn; amqps:// for TLS", "URL,..."},
+          {"amqp-ca", OptionKind::text, "",
+           "amqps: who may have signed the broker's certificate, in place of whom the system trusts", "FILE"},
+          {"amqp-cert", OptionKind::text, "", "amqps: the certificate to show to the broker, with its chain",
+           "FILE"},
+          {"amqp-key", OptionKind::text, "", "amqps: the key of --amqp-cert", "FILE"},
           choice("queue-type", "quorum", "of the queues that are declared", "TYPE", {"quorum", "classic"})};
 }
 

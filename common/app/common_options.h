@@ -7,7 +7,7 @@
 
 namespace duly {
 
-// --amqp, --amqp-ca, --queue-type.
+// --amqp, --amqp-ca, --amqp-cert, --amqp-key, --queue-type.
 std::vector<OptionSpec> broker_options();
 // --log-format, --log-level.
 std::vector<OptionSpec> log_options();

@@ -152,6 +152,7 @@ inline constexpr std::size_t kMessageBytes = 1100U
 inline constexpr milliseconds kSubmitRest{
     200};  // before what had no room in the engine or on the disk is tried again
 inline constexpr std::size_t kParkReasonBytes = 1024;
+inline constexpr std::size_t kBrokerUrls = 16;  // of --amqp: the nodes of one cluster
 
 // --- the agent
 // ------------------------------------------------------------------------------------------------

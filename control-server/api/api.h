@@ -29,6 +29,8 @@ struct Api {
   std::function<void()> before_reply = {};  // crash point api.before-reply: before each answer to a change
   std::function<void(Strike)> strike_server = {};  // arms, or carries out ("now"), a crash of this process
   std::function<bool()> link_listening = {};
+  // Of the settings of queues in the broker, for /readyz.
+  std::function<std::string()> queue_check = {};
   VirtualClock* clock = nullptr;          // null = the server runs on the machine's clock
   EventHub* events = nullptr;             // null = nobody can listen
   Doorkeeper* doorkeeper = nullptr;       // null = everybody may do everything

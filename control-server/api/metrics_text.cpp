@@ -67,6 +67,8 @@ void add_edge(MetricsPage& page, const EdgeStats& edge) {
                edge.spans_exported);
   page.counter("duly_spans_dropped_total", "Spans that it did not take in time, or that had no room to wait.",
                edge.spans_dropped);
+  page.gauge("duly_broker_lossy_settings", "Settings of queues in the broker that lose messages.",
+             static_cast<double>(edge.lossy_settings));
 }
 
 void add_backlog(MetricsPage& page, const StatsSnapshot& s) {

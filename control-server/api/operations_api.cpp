@@ -62,7 +62,7 @@ void metrics(Api& api, ApiCall&& call) {
 }
 
 // Without a broker or agents the server still takes work: that is told, and does not make it unready.
-HttpResponse readiness(const StatsSnapshot& s, bool link_listening) {
+HttpResponse readiness(const StatsSnapshot& s, bool link_listening, const std::string& queues) {
   HttpResponse response;
   JsonObject object(response.body);
   const bool ready = !s.disk_low && link_listening && !s.draining;
@@ -73,6 +73,7 @@ HttpResponse readiness(const StatsSnapshot& s, bool link_listening) {
   checks.text("link", link_listening ? "ok" : "failing: not listening");
   checks.text("shutdown", s.draining ? "failing: this server is shutting down" : "ok");
   checks.text("broker", s.broker_up ? "ok" : "degraded: RabbitMQ cannot be reached");
+  if (!queues.empty()) checks.text("queues", queues);
   checks.end();
   object.end();
   if (!ready) {
@@ -84,7 +85,8 @@ HttpResponse readiness(const StatsSnapshot& s, bool link_listening) {
 
 void readyz(Api& api, ApiCall&& call) {
   with_stats(api, call.respond, [&api](const StatsSnapshot& s) {
-    return readiness(s, !api.link_listening || api.link_listening());
+    return readiness(s, !api.link_listening || api.link_listening(),
+                     api.queue_check ? api.queue_check() : "");
   });
 }
 

@@ -76,6 +76,8 @@ duly::OptionTable table() {
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
   };
   add_options(t, duly::broker_options());
+  t.options.push_back({"amqp-management", OptionKind::text, "",
+                       "RabbitMQ's management API, asked whether settings of queues lose messages", "URL"});
   add_options(t, duly::log_options());
   add_options(t, duly::trace_options());
   t.options.push_back({"otlp-sample", OptionKind::text, "0.01",
@@ -191,9 +193,14 @@ duly::ServerConfig configuration(const duly::Options& options) {
   config.http = address(options, "http", config.api_keys.empty() ? "there are no --api-keys" : "");
   config.link = address(options, "link", config.agent_tokens.empty() ? "there is no --agent-token-file" : "");
   config.data = options.text("data");
-  config.rabbit.url = options.text("amqp");
+  config.rabbit.urls = options.list("amqp");
   config.rabbit.ca_file = options.text("amqp-ca");
+  config.rabbit.cert_file = options.text("amqp-cert");
+  config.rabbit.key_file = options.text("amqp-key");
   if (options.text("queue-type") == "classic") config.rabbit.queue_type = duly::QueueType::classic;
+  if (const duly::Status fine = duly::check_rabbit_config(config.rabbit); !fine)
+    leave(2, options.source("amqp") + ": " + fine.error().what);
+  config.amqp_management = options.text("amqp-management");
   config.shards = static_cast<int>(options.integer("shards"));
   config.shards_given = options.given("shards");
   config.engine.lease_ttl = duly::milliseconds{options.integer("lease-ttl-ms")};

@@ -40,6 +40,7 @@ Server::~Server() { finish(); }
 Result<std::unique_ptr<Server>> Server::start(AsioLoop& loop, ServerConfig config) {
   std::unique_ptr<Server> server(new Server(loop, std::move(config)));
   if (const Status opened = server->open(); !opened) return opened.error();
+  if (const Status watching = server->watch_queues(); !watching) return watching.error();
   server->start_engine();
   if (const Status listening = server->listen(); !listening) return listening.error();
   server->start_broker();
@@ -118,6 +119,7 @@ void Server::make_api() {
   api_->events = events_.get();
   api_->doorkeeper = &doorkeeper_;
   api_->edge = [this] { return edge_stats(); };
+  if (queue_watch_) api_->queue_check = [this] { return queue_check(); };
   api_->link_listening = [this] { return listener_ != nullptr; };
   router_ = std::make_unique<Router>(make_router(*api_));
 }
@@ -133,6 +135,7 @@ EdgeStats Server::edge_stats() const {
   stats.events_dropped = events.dropped;
   stats.database_bytes = file_bytes(folder_->store());
   stats.wal_bytes = file_bytes(folder_->store() + "-wal");
+  if (queue_watch_) stats.lossy_settings = queue_watch_->report().problems;
   std::error_code error;
   const std::filesystem::space_info space = std::filesystem::space(folder_->path(), error);
   if (config_.spans != nullptr) {
@@ -224,6 +227,24 @@ void Server::make_intake() {
     broker_->publish(ticket, std::move(message));
   };
   intake_ = std::make_unique<Intake>(loop_, std::move(ports));
+}
+
+Status Server::watch_queues() {
+  if (config_.amqp_management.empty()) return ok_status();
+  auto watch =
+      QueueWatch::start(config_.amqp_management, config_.rabbit.urls.front(), config_.rabbit.ca_file);
+  if (!watch) return Error{watch.error().code, "--amqp-management " + watch.error().what};
+  queue_watch_ = std::move(*watch);
+  return ok_status();
+}
+
+// For /readyz, which everybody may ask: without names.
+std::string Server::queue_check() const {
+  const QueueReport report = queue_watch_->report();
+  if (!report.asked) return "degraded: not asked for yet";
+  if (!report.failure.empty()) return "degraded: the settings of queues are not known, see the log";
+  if (report.problems == 0) return "ok";
+  return "degraded: " + std::to_string(report.problems) + " settings of queues lose messages, see the log";
 }
 
 void Server::settled(const SettledPublish& result) {

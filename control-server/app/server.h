@@ -23,6 +23,7 @@
 #include "control-server/api/stats_history.h"
 #include "control-server/app/data_folder.h"
 #include "control-server/app/disk_guard.h"
+#include "control-server/app/queue_watch.h"
 #include "control-server/core/engine_host.h"
 #include "control-server/ingest/intake.h"
 #include "control-server/link/link_server.h"
@@ -35,6 +36,7 @@ struct ServerConfig {
   HostPort http, link;
   std::string data;
   RabbitConfig rabbit;
+  std::string amqp_management;  // where to ask for the settings of queues; empty = nowhere
   int shards = 64;
   bool shards_given = false;
   EngineConfig engine;
@@ -81,6 +83,8 @@ class Server {
   void start_callbacks();
   void call_back(const SendCallback& call);
   void tell(StateChanges& changes);
+  Status watch_queues();
+  [[nodiscard]] std::string queue_check() const;
   void settled(const SettledPublish& result);
   void release(std::vector<Effect>&& effects);
   void perform(Effect& effect);
@@ -110,6 +114,7 @@ class Server {
   EventOutlet outlet_;
   std::unique_ptr<CallbackPool> pool_;        // null = nobody is called back
   std::unique_ptr<RabbitNotifier> notifier_;  // null = no --events; its thread uses the outlet
+  std::unique_ptr<QueueWatch> queue_watch_;  // null = nobody is asked
   Doorkeeper doorkeeper_;
   std::unique_ptr<StatsHistory> history_;
   std::unique_ptr<EventHub> events_;  // outlives the connections of http_

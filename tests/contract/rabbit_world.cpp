@@ -37,7 +37,7 @@ class RabbitWorld final : public BrokerWorld {
 
   std::unique_ptr<Broker> make_broker() override {
     RabbitConfig config;
-    config.url = url_;
+    config.urls = {url_};
     config.connection_name = "contract-test";
     config.publish_window = kWindow;
     config.publish_deadline = kPublishDeadline;

@@ -13,6 +13,14 @@ from lib.rabbit import Node
 TTL_MS = 1500
 
 
+def with_flags(arguments, flags):
+    """A second --amqp would be a second broker: that of `flags` takes the place of ours."""
+    if "--amqp" in flags:
+        at = arguments.index("--amqp")
+        arguments = arguments[:at] + arguments[at + 2:]
+    return [*arguments, *flags]
+
+
 class Cluster:
     def __init__(self, node=None, ttl_ms=TTL_MS, faults=True, wrap=(), data=None, server_flags=()):
         self.node = node or Node.shared()
@@ -42,7 +50,7 @@ class Cluster:
 
     def start_server(self, *flags, ready=True):
         self.remember(self.server)
-        self.server = Process("server", [program("duly-server"), *self.server_arguments(), *flags],
+        self.server = Process("server", [program("duly-server"), *with_flags(self.server_arguments(), flags)],
                               os.path.join(self.folder, "server.log"), self.wrap)
         if ready:
             eventually("the server is ready", self.ready, 20)
@@ -66,7 +74,7 @@ class Cluster:
         if faults:
             arguments.append("--fault-injection")
         self.remember(self.agents.get(name))
-        self.agents[name] = Process(name, [*arguments, *flags], os.path.join(self.folder, name + ".log"))
+        self.agents[name] = Process(name, with_flags(arguments, flags), os.path.join(self.folder, name + ".log"))
         return self.agents[name]
 
     def remember(self, process):

@@ -12,9 +12,25 @@ SCRIPT = os.path.join(ROOT, "scripts", "lib", "rabbit")
 VHOSTS_AT_ONCE = 12
 
 
+class Guard:
+    """Ends nodes by pid and deletes their folder, however this process ends: also by SIGKILL, also by Ctrl-C."""
+
+    def __init__(self, action, folder):
+        read, self.write = os.pipe()  # its end here is closed with us
+        self.child = subprocess.Popen(["sh", "-c", 'read _; "$0" "$1" "$2"; rm -rf "$2"', SCRIPT, action, folder],
+                                      stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                      start_new_session=True)
+        os.close(read)
+
+    def close(self):
+        os.close(self.write)
+        self.child.wait(60)
+
+
 class Node:
     def __init__(self, folder, own=True):
         self.folder, self.own, self.spare = folder, own, []
+        self.guard = None
 
     @classmethod
     def shared(cls):
@@ -24,10 +40,11 @@ class Node:
         return cls._shared
 
     @classmethod
-    def start_new(cls):
+    def start_new(cls, **environment):
         node = cls(tempfile.mkdtemp(prefix="duly-rabbit-"))
+        node.guard = Guard("kill", node.folder)
         try:
-            node.script("start", node.folder, node.output("fresh"))
+            node.script("start", node.folder, node.output("fresh"), **environment)
         except Exception:
             node.close()
             raise
@@ -39,10 +56,10 @@ class Node:
             raise RuntimeError(f"rabbit {' '.join(arguments)}: {done.stderr}{done.stdout}")
         return done.stdout.strip()
 
-    def script(self, action, *arguments):
+    def script(self, action, *arguments, **environment):
         # The node would keep a pipe of ours open: its output goes to its own files.
         subprocess.run([SCRIPT, action, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120,
-                       check=True)
+                       check=True, env={**os.environ, **environment})
 
     def start(self):
         self.script("start", self.folder)
@@ -83,4 +100,38 @@ class Node:
     def close(self):
         if os.path.exists(os.path.join(self.folder, "port")):
             self.script("stop", self.folder)
+        if self.guard:
+            self.guard.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Trio:
+    """Three nodes that are one cluster.  Where a test wants a node this is one: with three URLs."""
+    own = True
+
+    def __init__(self, **environment):
+        self.folder = tempfile.mkdtemp(prefix="duly-trio-")
+        self.guard = Guard("end-cluster", self.folder)
+        try:
+            subprocess.run([SCRIPT, "cluster", self.folder], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           timeout=240, check=True, env={**os.environ, **environment})
+        except Exception:
+            self.close()
+            raise
+        self.nodes = [Node(os.path.join(self.folder, number)) for number in "123"]
+
+    def url(self, vhost="/"):
+        return ",".join(node.url(vhost) for node in self.nodes)
+
+    def port(self, node):
+        return int(node.url().rpartition("/")[0].rpartition(":")[2])
+
+    def node_at(self, port):
+        return next(node for node in self.nodes if self.port(node) == port)
+
+    def others(self, node):
+        return [other for other in self.nodes if other is not node]
+
+    def close(self):
+        self.guard.close()
         shutil.rmtree(self.folder, ignore_errors=True)
