@@ -19,6 +19,7 @@ struct EdgeStats {
   std::size_t connections = 0, event_streams = 0;
   std::int64_t database_bytes = 0, wal_bytes = 0;  // of the store's files
   std::int64_t disk_available_bytes = 0;
+  std::int64_t certificate_expiry_ms = 0;  // of the one that is shown; 0 = without TLS
 };
 
 }  // namespace duly

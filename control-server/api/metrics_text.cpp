@@ -58,6 +58,8 @@ void add_edge(MetricsPage& page, const EdgeStats& edge) {
                {{"wal"}, static_cast<double>(edge.wal_bytes)}});
   page.gauge("duly_disk_available_bytes", "Room on the disk of the store.",
              static_cast<double>(edge.disk_available_bytes));
+  page.gauge("duly_certificate_expiry_seconds", "End of the certificate, since 1970; 0 without TLS.",
+             static_cast<double>(edge.certificate_expiry_ms) / 1000.0);
 }
 
 void add_backlog(MetricsPage& page, const StatsSnapshot& s) {

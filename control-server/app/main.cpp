@@ -13,9 +13,6 @@ namespace {
 
 using duly::OptionKind;
 
-// Known by name, so that whoever relies on one is told and not left open.
-constexpr const char* kLater[] = {"tls-cert", "tls-key", "tls-client-ca"};
-
 duly::OptionTable table() {
   duly::OptionTable t;
   t.program = "duly-server";
@@ -34,6 +31,14 @@ duly::OptionTable table() {
        "who may ask the HTTP API: lines of name role sha256-of-key; read again on SIGHUP", "FILE"},
       {"agent-token-file", OptionKind::text, "",
        "what agents must say to be let in, one token a line; read again on SIGHUP", "FILE"},
+      {"tls-cert", OptionKind::text, "",
+       "speak TLS at --http and --link with this certificate (PEM, with its chain); read again on SIGHUP",
+       "FILE"},
+      {"tls-key", OptionKind::text, "", "the key of --tls-cert, readable by its owner only", "FILE"},
+      {"tls-client-ca", OptionKind::text, "",
+       "agents must show a certificate for their name, signed by one in here", "FILE"},
+      {"tls-http-client-ca", OptionKind::text, "",
+       "who asks the HTTP API must show a certificate signed by one in here", "FILE"},
       {"keep-ms", OptionKind::text, "604800000",
        "ended commands are removed after this time; least 60000, or never", "MS"},
       {"keep", OptionKind::repeated, "", "the same for one state or one type, repeatable", "STATE[:TYPE]=MS"},
@@ -52,8 +57,6 @@ duly::OptionTable table() {
   };
   add_options(t, duly::broker_options());
   add_options(t, duly::log_options());
-  for (const char* flag : kLater)
-    t.options.push_back({flag, OptionKind::text, "", "not in this version", "FILE"});
   t.max_arguments = 4;
   t.argument_help = "[backup FILE | restore FILE | keys new NAME ROLE]";
   return t;
@@ -74,6 +77,9 @@ duly::HostPort address(const duly::Options& options, const char* flag, const std
     if (!options.on("insecure")) leave(1, what + ", and " + lacking + ": refused without --insecure");
     duly::log(duly::LogLevel::warn, "server", what + ", and " + lacking);
   }
+  if (!duly::is_loopback(parsed->host) && !options.given("tls-cert"))
+    duly::log(duly::LogLevel::warn, "server",
+              "what is said at --" + std::string(flag) + ", keys too, can be read on its way: no --tls-cert");
   return *parsed;
 }
 
@@ -82,6 +88,18 @@ std::string file_of(const duly::Options& options, const char* flag) {
   const std::string& path = options.text(flag);
   if (options.given(flag) && path.empty()) leave(2, options.source(flag) + " names no file");
   return path;
+}
+
+duly::ServerTlsFiles tls_files(const duly::Options& options) {
+  duly::ServerTlsFiles files{file_of(options, "tls-cert"), file_of(options, "tls-key"),
+                             file_of(options, "tls-client-ca"), file_of(options, "tls-http-client-ca")};
+  if (!files.certificate.empty() && files.key.empty())
+    leave(2, options.source("tls-cert") + " needs --tls-key");
+  for (const char* flag : {"tls-key", "tls-client-ca", "tls-http-client-ca"}) {
+    if (options.given(flag) && files.certificate.empty())
+      leave(2, options.source(flag) + " needs --tls-cert");
+  }
+  return files;
 }
 
 std::optional<std::int64_t> clock_start(const duly::Options& options) {
@@ -96,14 +114,14 @@ std::optional<std::int64_t> clock_start(const duly::Options& options) {
 }
 
 duly::ServerConfig configuration(const duly::Options& options) {
-  for (const char* flag : kLater) {
-    if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
-  }
   duly::ServerConfig config;
   config.api_keys = file_of(options, "api-keys");
   config.agent_tokens = file_of(options, "agent-token-file");
+  config.tls = tls_files(options);
+  const bool agents_known = !config.agent_tokens.empty() || !config.tls.link_clients.empty();
   config.http = address(options, "http", config.api_keys.empty() ? "there are no --api-keys" : "");
-  config.link = address(options, "link", config.agent_tokens.empty() ? "there is no --agent-token-file" : "");
+  config.link =
+      address(options, "link", agents_known ? "" : "there is neither --agent-token-file nor --tls-client-ca");
   config.data = options.text("data");
   config.rabbit.url = options.text("amqp");
   config.rabbit.ca_file = options.text("amqp-ca");
@@ -138,7 +156,8 @@ int main(int argc, char** argv) {
     if (server) server->reload();
   };
   // With nothing to read again SIGHUP ends the process as ever.
-  const bool reads = !config.api_keys.empty() || !config.agent_tokens.empty();
+  const bool reads =
+      !config.api_keys.empty() || !config.agent_tokens.empty() || !config.tls.certificate.empty();
   const duly::Signals signals(loop, drain,
                               reads ? duly::Signals::Callback(reload) : duly::Signals::Callback());
   auto started = duly::Server::start(loop, std::move(config));
