@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "cli/api_tls.h"
 #include "common/model/limits.h"
 
 namespace duly::cli {
@@ -31,12 +32,13 @@ seconds retry_after(const httplib::Response& response) {
   return seconds{std::clamp(number, 1, kLongest)};
 }
 
-Error no_answer(const std::string& server, httplib::Error error) {
+Error no_answer(const httplib::Client& client, const std::string& server, httplib::Error error) {
   const bool never_sent = error == httplib::Error::Connection || error == httplib::Error::ConnectionTimeout ||
                           error == httplib::Error::SSLConnection ||
                           error == httplib::Error::SSLServerVerification ||
-                          error == httplib::Error::BindIPAddress;
-  const std::string why = httplib::to_string(error);
+                          error == httplib::Error::SSLLoadingCerts || error == httplib::Error::BindIPAddress;
+  std::string why = httplib::to_string(error);
+  if (error == httplib::Error::SSLServerVerification) why += refused_certificate(client);
   if (never_sent) return {Errc::unavailable, "cannot reach " + server + " (" + why + ")"};
   return {Errc::in_doubt, "no answer from " + server + " (" + why + "); the request may have been applied"};
 }
@@ -64,6 +66,7 @@ Result<Api> Api::connect(const Session& session) {
   try {
     auto http = std::make_unique<Http>(base);
     if (!http->client.is_valid()) return invalid("--server \"" + url + "\" is not a URL of a server");
+    if (const Status tls = use_tls(http->client, base, session); !tls) return tls.error();
     http->client.set_connection_timeout(kConnectTime);
     http->client.set_read_timeout(kAnswerTime);
     http->client.set_write_timeout(kAnswerTime);
@@ -91,7 +94,7 @@ Result<Answer> Api::send(const Request& request) {
     out.set_header("Content-Type", request.content_type);
   }
   const httplib::Result got = http_->client.send(out);
-  if (!got) return no_answer(http_->server, got.error());
+  if (!got) return no_answer(http_->client, http_->server, got.error());
   Answer answer;
   answer.status = got->status;
   answer.text = got->body;

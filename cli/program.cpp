@@ -14,6 +14,12 @@ void add_common_flags(CLI::App& app, Session& session, std::string& config) {
   app.add_option("--server", session.server, "URL of the server")->type_name("URL")->capture_default_str();
   // Better in the environment or the file: arguments are visible to every user of the machine.
   app.add_option("--api-key", session.api_key, "API key (better given as DULY_API_KEY)")->type_name("KEY");
+  app.add_option("--tls-ca", session.tls_ca,
+                 "who may have signed the server's certificate (https://; else whom the system trusts)")
+      ->type_name("FILE");
+  app.add_option("--tls-cert", session.tls_cert, "certificate to show to the server, where it asks for one")
+      ->type_name("FILE");
+  app.add_option("--tls-key", session.tls_key, "the key of --tls-cert")->type_name("FILE");
   app.add_option("--output", session.output, "table or json")
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();

@@ -20,6 +20,7 @@ inline constexpr const char* kSelecting = "Which commands";
 struct Session {
   std::string server = "http://127.0.0.1:8080";
   std::string api_key;
+  std::string tls_ca, tls_cert, tls_key;  // paths; empty = whom the system trusts, and nothing to show
   std::string output = "table";
   int exit_code = kDone;
 

@@ -12,6 +12,7 @@
 #include "agent/app/agent_metrics.h"
 #include "agent/app/agent_spans.h"
 #include "agent/app/config_check.h"
+#include "agent/app/link_tls.h"
 #include "agent/app/metrics_server.h"
 #include "agent/handlers/builtins.h"
 #include "agent/handlers/worker_pool.h"
@@ -66,6 +67,15 @@ OptionTable table() {
        "who may have signed certificates, in place of whom the system trusts", "FILE"},
       {"agent-token-file", OptionKind::text, "",
        "what to say to the server to be let in: the first line of it", "FILE"},
+      {"tls-ca", OptionKind::text, "",
+       "speak TLS at the link, with a server whose certificate is signed by one in here (system: whom the "
+       "system trusts)",
+       "FILE"},
+      {"tls-cert", OptionKind::text, "",
+       "certificate to show to the server (PEM, with its chain): it must speak for --name; read again for "
+       "each connection",
+       "FILE"},
+      {"tls-key", OptionKind::text, "", "the key of --tls-cert, readable by its owner only", "FILE"},
       {"fault-injection", OptionKind::toggle, "false", "arms the crash simulation"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
       {"metrics", OptionKind::text, "", "serve /metrics (Prometheus) and /healthz there", "HOST:PORT"},
@@ -101,6 +111,12 @@ std::vector<std::pair<std::string, std::uint16_t>> servers(const Options& option
   }
   if (addresses.empty()) leave(2, options.source("link") + ": names no server");
   return addresses;
+}
+
+TlsSource tls_of_link(const Options& options) {
+  auto tls = link_tls(options);
+  if (!tls) leave(tls.error().code == Errc::invalid ? 2 : 1, tls.error().what);
+  return std::move(*tls);
 }
 
 std::string host_name() {
@@ -301,6 +317,7 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
   }
   if (const Status registered = register_builtins(handlers, builtins); !registered)
     leave(1, registered.error().what);
+  const TlsSource tls = tls_of_link(options);
 
   AsioLoop loop;
   ServiceManager manager(process_environment(), ::getpid());
@@ -327,8 +344,8 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
         loop, [&](Span span) { exporter->add(std::move(span)); }, mix(config.incarnation.value));
   AgentPorts links = ports(pool, node, crash, config.fault_injection, spans ? &*spans : nullptr);
   links.circuits = [circuits = builtins.http.circuits] { return open_circuits(*circuits); };
-  node = std::make_unique<AgentNode>(loop, asio_connector(loop, servers(options), kConnectLimit), broker,
-                                     std::move(links), config);
+  LinkConnector connector = asio_connector(loop, servers(options), kConnectLimit, tls);
+  node = std::make_unique<AgentNode>(loop, std::move(connector), broker, std::move(links), config);
   const auto metrics = serve_metrics(options, loop, [&] {
     const auto counts = exporter ? exporter->counts() : SpanCounts{};
     return agent_metrics_text(node->stats(), builtins.http.circuits->view(), counts);

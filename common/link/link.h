@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/wire/frame.h"
 
@@ -30,6 +31,8 @@ class Link {
   virtual void send(Frame frame) = 0;                  // loop thread
   virtual void close(std::string reason) = 0;          // loop thread
   [[nodiscard]] virtual std::string peer() const = 0;  // "127.0.0.1:40312", for people
+  // Names of agents that the peer has shown a certificate for; none where nobody is asked for one.
+  [[nodiscard]] virtual std::vector<std::string> peer_names() const { return {}; }
 };
 
 // Opens a link, or says why not; `done` runs once, as a task of the loop.

@@ -94,13 +94,33 @@ void ReadBuffer::consume(std::size_t count) {
 }
 
 HttpConnection::HttpConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<HttpHub> hub)
-    : socket_(std::move(socket)), hub_(std::move(hub)), peer_(peer_of(socket_)) {}
+    : socket_(std::move(socket)), hub_(std::move(hub)), peer_(peer_of(socket_.tcp())) {}
 
 void HttpConnection::start() {
   error_code ignored;
-  socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  socket_.tcp().set_option(boost::asio::ip::tcp::no_delay(true), ignored);
   enter(Phase::idle, hub_->config.header_time);  // a client that has connected is expected to speak
-  read();
+  if (!hub_->tls) return read();
+  phase_ = Phase::handshake;  // within the same time
+  socket_.accept(hub_->tls, [self = shared_from_this()](const error_code& error) { self->agreed(error); });
+}
+
+void HttpConnection::agreed(const error_code& error) {
+  if (phase_ == Phase::closed) return;
+  if (!error) {
+    phase_ = Phase::idle;
+    return read();
+  }
+  log(LogLevel::debug, "http", "no TLS", {{"peer", peer_}, {"error", socket_.why(error)}});
+  if (is_clear_http(error)) {
+    request_id_ = hub_->next_request_id();
+    out_ = serialize(make_problem(400, "this port speaks HTTPS, not HTTP"),
+                     {request_id_, hub_->date(), false, false, false});
+    error_code ignored;
+    socket_.tcp().non_blocking(true, ignored);
+    socket_.tcp().write_some(boost::asio::buffer(out_), ignored);
+  }
+  close();
 }
 
 void HttpConnection::enter(Phase phase, Duration limit) {
@@ -208,9 +228,7 @@ void HttpConnection::begin_body() {
 
 void HttpConnection::say_continue() {
   // 25 bytes into an empty send buffer: cannot block, and a failure shows at the next read.
-  error_code ignored;
-  socket_.non_blocking(true, ignored);
-  socket_.write_some(boost::asio::buffer(kContinue), ignored);
+  socket_.write_now(kContinue);
 }
 
 // What has come counts, not what was announced: else a few hundred clients that announce much and send
@@ -278,7 +296,8 @@ void HttpConnection::write(const HttpResponse& response) {
   gone_ = nullptr;
   if (hub_->stopping) keep_alive_ = false;
   const bool head_only = head_.method == "HEAD";
-  out_ = serialize(response, {request_id_, hub_->date(), head_only, keep_alive_, head_.http_1_0});
+  out_ = serialize(response, {request_id_, hub_->date(), head_only, keep_alive_, head_.http_1_0,
+                              /*endless=*/false, socket_.secure()});
   release_body();
   log_answer(request_id_, response.status);
   count_answer(response.status);
@@ -329,6 +348,7 @@ void HttpConnection::sweep(MonoTime now) {
     case Phase::answering:
       ++turn_;
       return fail(504, "no answer in time: the outcome of this request is unknown");
+    case Phase::handshake:
     case Phase::idle:
     case Phase::writing:
     case Phase::streaming:
@@ -338,18 +358,27 @@ void HttpConnection::sweep(MonoTime now) {
 }
 
 void HttpConnection::wind_up() {
-  if (phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::streaming) close();
+  if (phase_ == Phase::streaming) return end_stream();
+  if (phase_ == Phase::handshake || phase_ == Phase::idle || phase_ == Phase::head) close();
 }
 
 // A close with unread bytes resets the connection, and the client may never see the answer: let it finish
 // first.
 void HttpConnection::linger() {
   if (eof_) return close();
-  error_code error;
-  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, error);
-  if (error) return close();
   enter(Phase::lingering, hub_->config.linger_time);
   in_.clear();
+  if (!socket_.secure()) return end_sending();
+  // What the client still sends disturbs the parting of TLS: it is read all the same.
+  socket_.say_end([self = shared_from_this()](const error_code&) { self->end_sending(); });
+  read();
+}
+
+void HttpConnection::end_sending() {
+  if (phase_ == Phase::closed) return;
+  error_code error;
+  socket_.tcp().shutdown(boost::asio::ip::tcp::socket::shutdown_send, error);
+  if (error) return close();
   read();
 }
 
@@ -359,7 +388,7 @@ void HttpConnection::close() {
   phase_ = Phase::closed;
   ++turn_;
   error_code ignored;
-  socket_.close(ignored);
+  socket_.tcp().close(ignored);
   release_body();
   const auto gone = std::exchange(gone_, nullptr);
   const auto stream = std::exchange(stream_, nullptr);

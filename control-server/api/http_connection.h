@@ -2,7 +2,6 @@
 // is a stream (http_streaming.cpp) is the last one of its connection.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/tls/tls_stream.h"
 #include "control-server/api/edge_stats.h"
 #include "control-server/api/http_head.h"
 #include "control-server/api/http_response.h"
@@ -24,13 +24,14 @@ struct HttpHub {
   AsioLoop& loop;
   const HttpConfig config;
   const HttpHandlers handlers;
+  TlsContext tls;              // for new connections; null = in clear text
   std::size_t body_bytes = 0;  // received of request bodies that are not yet answered
   bool stopping = false;
   HttpCounts counts;
   std::function<void(HttpConnection*)> closed;
 
   HttpHub(AsioLoop& l, HttpConfig c, HttpHandlers h)
-      : loop(l), config(std::move(c)), handlers(std::move(h)) {}
+      : loop(l), config(std::move(c)), handlers(std::move(h)), tls(config.tls) {}
   std::string_view date();
   std::string next_request_id();
 
@@ -75,9 +76,20 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void wind_up();
 
  private:
-  enum class Phase : std::uint8_t { idle, head, body, answering, writing, streaming, lingering, closed };
+  enum class Phase : std::uint8_t {
+    handshake,
+    idle,
+    head,
+    body,
+    answering,
+    writing,
+    streaming,
+    lingering,
+    closed
+  };
 
   void enter(Phase phase, Duration limit);
+  void agreed(const boost::system::error_code& error);
   void read();
   void on_read(const boost::system::error_code& error, std::size_t count);
   void on_read_end(const boost::system::error_code& error);
@@ -97,10 +109,12 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void begin_stream(HttpResponse response);
   void write_piece();
   void on_piece_written(const boost::system::error_code& error);
+  void end_stream();
   void linger();
+  void end_sending();
   void close();
 
-  boost::asio::ip::tcp::socket socket_;
+  TlsStream socket_;
   const std::shared_ptr<HttpHub> hub_;
   std::string peer_;
 

@@ -113,6 +113,8 @@ std::string serialize(const HttpResponse& response, const Framing& framing) {
   out += "X-Content-Type-Options: nosniff\r\n";
   if (!has_field(response, "Cache-Control")) out += "Cache-Control: no-store\r\n";
   for (const auto& [name, value] : response.fields) append_field(out, name, value);
+  // A browser that was here once does not ask in clear text again, whatever link it is shown.
+  if (framing.secure) out += "Strict-Transport-Security: max-age=31536000\r\n";
   if (!framing.keep_alive) {
     out += "Connection: close\r\n";
   } else if (framing.http_1_0) {

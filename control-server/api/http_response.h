@@ -31,6 +31,7 @@ struct Framing {
   bool keep_alive = true;
   bool http_1_0 = false;
   bool endless = false;  // the body has no length and ends with the connection
+  bool secure = false;   // under TLS
 };
 // The whole answer as one buffer.
 std::string serialize(const HttpResponse& response, const Framing& framing);

@@ -5,6 +5,7 @@
 #include <boost/asio/write.hpp>
 #include <map>
 
+#include "common/base/assert.h"
 #include "common/base/log.h"
 #include "control-server/api/http_connection.h"
 
@@ -71,6 +72,10 @@ class HttpServer::Impl : public std::enable_shared_from_this<HttpServer::Impl> {
     tell_when_done();
   }
 
+  void use_tls(TlsContext tls) {
+    DULY_ASSERT(hub_->tls && tls);
+    hub_->tls = std::move(tls);
+  }
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
   [[nodiscard]] const HttpCounts& counts() const { return hub_->counts; }
@@ -103,6 +108,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<HttpServer::Impl> {
   }
 
   void turn_away(tcp::socket socket) {
+    if (hub_->tls) return;  // to agree on TLS first would be what there is no room for
     const HttpResponse response = make_problem(503, "too many connections");
     const std::string id = hub_->next_request_id();
     const std::string bytes = serialize(response, {id, hub_->date(), false, false, false});
@@ -167,6 +173,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(AsioLoop& loop, const std
 std::uint16_t HttpServer::port() const { return impl_->port(); }
 std::size_t HttpServer::connection_count() const { return impl_->connection_count(); }
 const HttpCounts& HttpServer::counts() const { return impl_->counts(); }
+void HttpServer::use_tls(TlsContext tls) { impl_->use_tls(std::move(tls)); }
 void HttpServer::stop(std::function<void()> done) { impl_->stop(std::move(done)); }
 
 }  // namespace duly

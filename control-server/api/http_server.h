@@ -16,10 +16,13 @@
 #include "common/base/result.h"
 #include "common/model/limits.h"
 #include "common/runtime/asio_loop.h"
+#include "common/tls/tls_context.h"
 #include "control-server/api/edge_stats.h"
 #include "control-server/api/http_types.h"
 
 namespace duly {
+
+inline constexpr std::size_t kHttpsConnections = 1024;  // under TLS: each has some 80 KiB of it
 
 struct HttpConfig {
   Duration header_time = limits::kHttpHeaderTime;
@@ -36,6 +39,7 @@ struct HttpConfig {
   std::uint64_t request_id_seed = 0;    // request ids of two servers should not collide
   // Names a Host header may carry, lower case, without port; empty = any.  See loopback_hosts().
   std::vector<std::string> allowed_hosts;
+  TlsContext tls;  // null = in clear text
 };
 
 // What a server bound to loopback answers for: anything else is a DNS rebinding attempt.
@@ -53,6 +57,8 @@ class HttpServer {
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] std::size_t connection_count() const;
   [[nodiscard]] const HttpCounts& counts() const;
+  // For the connections that come from now on; not null, and only of a server that began with TLS.
+  void use_tls(TlsContext tls);
   // Takes no more connections, closes idle ones, lets answers in flight finish; `done` is called when none is
   // left.
   void stop(std::function<void()> done);

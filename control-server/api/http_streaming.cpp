@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/write.hpp>
 #include <utility>
 
@@ -27,7 +28,7 @@ void HttpConnection::begin_stream(HttpResponse response) {
   gone_ = nullptr;
   keep_alive_ = false;
   release_body();
-  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnackedMs, sizeof kUnackedMs);
+  ::setsockopt(socket_.tcp().native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnackedMs, sizeof kUnackedMs);
   phase_ = Phase::streaming;
   ++hub_->counts.answers[response.status];
   stream_ = std::make_shared<HttpStream>();
@@ -38,13 +39,21 @@ void HttpConnection::begin_stream(HttpResponse response) {
     self->write_piece();
   };
   stream_->end = [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->close();
+    if (const auto self = weak.lock()) self->end_stream();
   };
-  out_ = serialize(response, {request_id_, hub_->date(), false, false, head_.http_1_0, /*endless=*/true});
+  out_ = serialize(response, {request_id_, hub_->date(), false, false, head_.http_1_0, /*endless=*/true,
+                              socket_.secure()});
   in_.clear();
   write_piece();
   response.stream(std::shared_ptr<HttpStream>(stream_));
   read();
+}
+
+// Under TLS an end that is not said looks like a cut, and clients complain of it.
+void HttpConnection::end_stream() {
+  if (!socket_.secure() || piece_out_ || phase_ != Phase::streaming) return close();
+  deadline_ = std::min(deadline_, hub_->loop.now() + hub_->config.linger_time);
+  socket_.say_end([self = shared_from_this()](const error_code&) { self->close(); });
 }
 
 void HttpConnection::write_piece() {

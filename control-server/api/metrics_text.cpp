@@ -69,6 +69,8 @@ void add_edge(MetricsPage& page, const EdgeStats& edge) {
                edge.spans_dropped);
   page.gauge("duly_broker_lossy_settings", "Settings of queues in the broker that lose messages.",
              static_cast<double>(edge.lossy_settings));
+  page.gauge("duly_certificate_expiry_seconds", "End of the certificate, since 1970; 0 without TLS.",
+             static_cast<double>(edge.certificate_expiry_ms) / 1000.0);
 }
 
 void add_backlog(MetricsPage& page, const StatsSnapshot& s) {

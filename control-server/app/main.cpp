@@ -22,9 +22,6 @@ using duly::OptionKind;
 
 constexpr duly::Duration kSpansTime = duly::seconds{2};  // for the last spans, at the end
 
-// Known by name, so that whoever relies on one is told and not left open.
-constexpr const char* kLater[] = {"tls-cert", "tls-key", "tls-client-ca"};
-
 duly::OptionTable table() {
   duly::OptionTable t;
   t.program = "duly-server";
@@ -51,6 +48,14 @@ duly::OptionTable table() {
        "names in --allow-callback may lead to this machine and to private networks"},
       {"callback-ca", OptionKind::text, "",
        "who may have signed receivers' certificates, in place of whom the system trusts", "FILE"},
+      {"tls-cert", OptionKind::text, "",
+       "speak TLS at --http and --link with this certificate (PEM, with its chain); read again on SIGHUP",
+       "FILE"},
+      {"tls-key", OptionKind::text, "", "the key of --tls-cert, readable by its owner only", "FILE"},
+      {"tls-client-ca", OptionKind::text, "",
+       "agents must show a certificate for their name, signed by one in here", "FILE"},
+      {"tls-http-client-ca", OptionKind::text, "",
+       "who asks the HTTP API must show a certificate signed by one in here", "FILE"},
       {"keep-ms", OptionKind::text, "604800000",
        "ended commands are removed after this time; least 60000, or never", "MS"},
       {"keep", OptionKind::repeated, "", "the same for one state or one type, repeatable", "STATE[:TYPE]=MS"},
@@ -82,8 +87,6 @@ duly::OptionTable table() {
   add_options(t, duly::trace_options());
   t.options.push_back({"otlp-sample", OptionKind::text, "0.01",
                        "share of the commands without a trace that get one (with --otlp), 0 to 1", "RATIO"});
-  for (const char* flag : kLater)
-    t.options.push_back({flag, OptionKind::text, "", "not in this version", "FILE"});
   t.options.push_back(
       {"connect", OptionKind::toggle, "false", "config check: see whether the broker lets us in, too"});
   t.max_arguments = 4;
@@ -112,6 +115,9 @@ duly::HostPort address(const duly::Options& options, const char* flag, const std
     if (!options.on("insecure")) leave(1, what + ", and " + lacking + ": refused without --insecure");
     duly::log(duly::LogLevel::warn, "server", what + ", and " + lacking);
   }
+  if (!duly::is_loopback(parsed->host) && !options.given("tls-cert"))
+    duly::log(duly::LogLevel::warn, "server",
+              "what is said at --" + std::string(flag) + ", keys too, can be read on its way: no --tls-cert");
   return *parsed;
 }
 
@@ -150,6 +156,18 @@ std::unique_ptr<duly::SpanExporter> export_spans(const duly::Options& options, d
   return std::move(*exporter);
 }
 
+duly::ServerTlsFiles tls_files(const duly::Options& options) {
+  duly::ServerTlsFiles files{file_of(options, "tls-cert"), file_of(options, "tls-key"),
+                             file_of(options, "tls-client-ca"), file_of(options, "tls-http-client-ca")};
+  if (!files.certificate.empty() && files.key.empty())
+    leave(2, options.source("tls-cert") + " needs --tls-key");
+  for (const char* flag : {"tls-key", "tls-client-ca", "tls-http-client-ca"}) {
+    if (options.given(flag) && files.certificate.empty())
+      leave(2, options.source(flag) + " needs --tls-cert");
+  }
+  return files;
+}
+
 std::optional<std::int64_t> clock_start(const duly::Options& options) {
   if (options.text("clock") != "virtual") {
     if (options.given("clock-start")) leave(2, options.source("clock-start") + " needs --clock virtual");
@@ -184,14 +202,14 @@ std::shared_ptr<const duly::CallbackConfig> callbacks(const duly::Options& optio
 }
 
 duly::ServerConfig configuration(const duly::Options& options) {
-  for (const char* flag : kLater) {
-    if (options.given(flag)) leave(2, options.source(flag) + " is not supported by this version");
-  }
   duly::ServerConfig config;
   config.api_keys = file_of(options, "api-keys");
   config.agent_tokens = file_of(options, "agent-token-file");
+  config.tls = tls_files(options);
+  const bool agents_known = !config.agent_tokens.empty() || !config.tls.link_clients.empty();
   config.http = address(options, "http", config.api_keys.empty() ? "there are no --api-keys" : "");
-  config.link = address(options, "link", config.agent_tokens.empty() ? "there is no --agent-token-file" : "");
+  config.link =
+      address(options, "link", agents_known ? "" : "there is neither --agent-token-file nor --tls-client-ca");
   config.data = options.text("data");
   config.rabbit.urls = options.list("amqp");
   config.rabbit.ca_file = options.text("amqp-ca");
@@ -244,7 +262,8 @@ int main(int argc, char** argv) {
     manager.ready();
   };
   // With nothing to read again SIGHUP ends the process as ever, unless it is how a manager says "reload".
-  const bool reads = manager.there() || !config.api_keys.empty() || !config.agent_tokens.empty();
+  const bool reads = manager.there() || !config.api_keys.empty() || !config.agent_tokens.empty() ||
+                     !config.tls.certificate.empty();
   const duly::Signals signals(loop, drain,
                               reads ? duly::Signals::Callback(reload) : duly::Signals::Callback());
   const auto spans = export_spans(options, config);  // a thread: after the signals that it must not take

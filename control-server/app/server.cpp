@@ -136,6 +136,7 @@ EdgeStats Server::edge_stats() const {
   stats.database_bytes = file_bytes(folder_->store());
   stats.wal_bytes = file_bytes(folder_->store() + "-wal");
   if (queue_watch_) stats.lossy_settings = queue_watch_->report().problems;
+  if (tls_.http) stats.certificate_expiry_ms = expiry_ms(tls_.http);
   std::error_code error;
   const std::filesystem::space_info space = std::filesystem::space(folder_->path(), error);
   if (config_.spans != nullptr) {
@@ -151,6 +152,8 @@ Status Server::listen_for_http() {
   HttpConfig http;
   http.request_id_seed = std::uint64_t{std::random_device{}()} << 32;
   if (!config_.any_host) http.allowed_hosts = loopback_hosts();
+  http.tls = tls_.http;
+  if (http.tls) http.connections = kHttpsConnections;
   HttpHandlers handlers;
   handlers.handle = [this](HttpRequest request, Respond respond) {
     router_->handle(std::move(request), std::move(respond));
@@ -171,13 +174,11 @@ Status Server::listen_for_http() {
 // The store is still this thread's: the engine's begins at the end.
 Status Server::listen() {
   if (const Status tokens = read_tokens(); !tokens) return tokens;
+  if (const Status tls = read_tls(); !tls) return tls;
+  if (!config_.tls.link_clients.empty()) links_->require_certificates();
   make_api();
   if (const Status http = listen_for_http(); !http) return http;
-  auto listener =
-      AsioListener::open(loop_, config_.link.host, config_.link.port,
-                         [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
-  if (!listener) return Error{listener.error().code, "--link: " + listener.error().what};
-  listener_ = std::move(*listener);
+  if (const Status link = open_link(); !link) return Error{link.error().code, "--link: " + link.error().what};
   config_.link.port = listener_->port();
   engine_loop_.post([this] { host_->start(); });
   history_->start();
@@ -187,6 +188,14 @@ Status Server::listen() {
        {"link", format_host_port(config_.link)},
        {"data", folder_->path()},
        {"shards", store_->shards()}});
+  return ok_status();
+}
+
+Status Server::open_link() {
+  const auto accepted = [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); };
+  auto listener = AsioListener::open(loop_, config_.link.host, config_.link.port, accepted, tls_.link);
+  if (!listener) return listener.error();
+  listener_ = std::move(*listener);
   return ok_status();
 }
 
@@ -328,14 +337,7 @@ void Server::disconnect(Duration pause) {
 
 void Server::listen_for_links() {
   if (finished_) return;
-  auto listener =
-      AsioListener::open(loop_, config_.link.host, config_.link.port,
-                         [this](std::unique_ptr<Link> link) { links_->accepted(std::move(link)); });
-  if (listener) {
-    listener_ = std::move(*listener);
-  } else {
-    loop_.at(loop_.now() + milliseconds{100}, [this] { listen_for_links(); });
-  }
+  if (!open_link()) loop_.at(loop_.now() + milliseconds{100}, [this] { listen_for_links(); });
 }
 
 // ---- who is let in
@@ -359,11 +361,24 @@ Status Server::read_tokens() {
   return ok_status();
 }
 
+Status Server::read_tls() {
+  auto tls = read_server_tls(config_.tls);
+  if (!tls) return tls.error();
+  tls_ = std::move(*tls);
+  // At the start there is neither yet.
+  if (http_ && tls_.http) http_->use_tls(tls_.http);
+  if (listener_ && tls_.link) listener_->use_tls(tls_.link);
+  return ok_status();
+}
+
 void Server::reload() {
   const Status keys = read_keys();
   const Status tokens = read_tokens();
+  const Status tls = read_tls();
   std::string wrong = keys ? "" : keys.error().what;
-  if (!tokens) wrong += (wrong.empty() ? "" : "; ") + tokens.error().what;
+  for (const Status* other : {&tokens, &tls}) {
+    if (!*other) wrong += (wrong.empty() ? "" : "; ") + other->error().what;
+  }
   if (!wrong.empty())
     log(LogLevel::error, "server", "not read again; what was there before goes on", {{"error", wrong}});
   desk_->tell(RecordAct{0, "server", "keys.reload", "", wrong});

@@ -24,6 +24,7 @@
 #include "control-server/app/data_folder.h"
 #include "control-server/app/disk_guard.h"
 #include "control-server/app/queue_watch.h"
+#include "control-server/app/server_tls.h"
 #include "control-server/core/engine_host.h"
 #include "control-server/ingest/intake.h"
 #include "control-server/link/link_server.h"
@@ -46,6 +47,7 @@ struct ServerConfig {
   bool any_host = false;                            // answer for every Host header
   std::string api_keys;                             // file of them; empty = everybody may do everything
   std::string agent_tokens;                         // file of them; empty = every agent is let in
+  ServerTlsFiles tls;
   Duration drain = seconds{10};
   SpanExporter* spans = nullptr;               // null = none are exported; outlives the server
   std::optional<std::int64_t> clock_start_ms;  // a virtual clock begins there; nothing = the machine's clock
@@ -63,7 +65,7 @@ class Server {
   void drain();
   // The engine's: whoever watches over the process asks whether it still turns.
   [[nodiscard]] Loop& engine_loop() { return engine_loop_; }
-  // Reads the files of API keys and agent tokens again.  One that is wrong is refused whole: what it held
+  // Reads the files of API keys, agent tokens and certificates again.  One that is wrong is refused whole: what it held
   // before goes on.
   void reload();
 
@@ -72,6 +74,8 @@ class Server {
   Status open();
   Status read_keys();
   Status read_tokens();
+  Status read_tls();
+  Status open_link();
   Status listen();
   Status listen_for_http();
   void make_api();
@@ -109,6 +113,7 @@ class Server {
   std::unique_ptr<Desk> desk_;
   std::unique_ptr<LinkServer> links_;
   std::unique_ptr<AsioListener> listener_;
+  ServerTls tls_;
   std::unique_ptr<RabbitBroker> broker_;
   std::unique_ptr<Intake> intake_;
   EventOutlet outlet_;

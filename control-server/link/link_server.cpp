@@ -1,5 +1,6 @@
 #include "control-server/link/link_server.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -27,11 +28,14 @@ void LinkServer::received(SessionId session, const Frame& frame) {
         {{"peer", links_.at(session)->peer()}, {"error", message.error().what}});
     return end(session, message.error().what);
   }
-  if (auto* hello = std::get_if<Hello>(&*message); hello != nullptr && !lets_in(*hello)) {
-    log(LogLevel::warn, "link", "agent refused: its token is not known",
-        {{"peer", links_.at(session)->peer()}, {"agent", hello->name}});
-    send(session, Refused{"the agent token is missing or not known"});
-    return end(session, "agent token");
+  if (auto* hello = std::get_if<Hello>(&*message)) {
+    const Link& link = *links_.at(session);
+    if (const std::string why = lets_in(link, *hello); !why.empty()) {
+      log(LogLevel::warn, "link", "agent refused",
+          {{"peer", link.peer()}, {"agent", hello->name}, {"reason", why}});
+      send(session, Refused{why});
+      return end(session, "refused");
+    }
   }
   if (!submit_(SessionSaid{session, std::move(*message)})) end(session, "the server is overloaded");
 }
@@ -41,12 +45,16 @@ void LinkServer::require_tokens(const std::vector<std::string>& tokens) {
   for (const std::string& token : tokens) tokens_.push_back(sha256(token));
 }
 
-bool LinkServer::lets_in(Hello& hello) const {
+std::string LinkServer::lets_in(const Link& link, Hello& hello) const {
   const Digest said = sha256(std::exchange(hello.token, {}));
   bool known = tokens_.empty();
   // All of them: no answer comes sooner than another.
   for (const Digest& token : tokens_) known = same_digest(token, said) || known;
-  return known;
+  if (!known) return "the agent token is missing or not known";
+  if (!certificates_) return {};
+  const std::vector<std::string> names = link.peer_names();
+  if (std::find(names.begin(), names.end(), hello.name) != names.end()) return {};
+  return "the certificate of this connection does not speak for the name '" + hello.name + "'";
 }
 
 void LinkServer::send(SessionId session, const ServerMessage& message) {

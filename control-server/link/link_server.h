@@ -22,6 +22,8 @@ class LinkServer {
 
   // From now on an agent must say one of these when it connects; those that are connected stay.
   void require_tokens(const std::vector<std::string>& tokens);
+  // An agent must say a name that its certificate speaks for.
+  void require_certificates() { certificates_ = true; }
 
   void accepted(std::unique_ptr<Link> link);
   void send(SessionId session, const ServerMessage& message);
@@ -31,14 +33,15 @@ class LinkServer {
 
  private:
   void received(SessionId session, const Frame& frame);
-  // Takes the token out of the hello: nobody behind this needs it.
-  [[nodiscard]] bool lets_in(Hello& hello) const;
+  // Why not; empty = it does.  Takes the token out of the hello: nobody behind this needs it.
+  [[nodiscard]] std::string lets_in(const Link& link, Hello& hello) const;
   // Ends the session and tells the engine, even when its mailbox is full at the moment.
   void end(SessionId session, const std::string& reason);
   void tell(Input&& input);
 
   std::function<bool(Input&&)> submit_;
   std::vector<Digest> tokens_;  // empty = nobody is asked for one
+  bool certificates_ = false;
   std::map<SessionId, std::unique_ptr<Link>> links_;
   std::uint64_t next_session_ = 1;
   std::vector<Input>

@@ -18,7 +18,7 @@ class TlsNode(Node):
         port = free_port()
         path = authority.path("rabbitmq", "conf")
         with open(path, "w", encoding="ascii") as conf:
-            conf.write(f"listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {authority.certificate}\n"
+            conf.write(f"listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {authority.file}\n"
                        f"ssl_options.certfile = {certificate}\nssl_options.keyfile = {key}\n"
                        "ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = false\n")
         node = cls.start_new(DULY_RABBIT_CONF=path)
@@ -39,14 +39,14 @@ class Amqps(TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="duly-tls-")
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.authority, cls.stranger = Authority(cls.folder), Authority(cls.folder, "stranger")
+        cls.authority, cls.stranger = Authority(cls.folder, "authority"), Authority(cls.folder, "stranger")
         # The address is in it, and does not help.
-        cls.node = TlsNode.start_with(cls.authority, *cls.authority.sign("broker", "DNS:localhost", "IP:127.0.0.1"))
+        cls.node = TlsNode.start_with(cls.authority, *cls.authority.issue("broker", "DNS:localhost,IP:127.0.0.1"))
         cls.addClassCleanup(cls.node.close)
 
     def test_a_whole_life_with_certificates_on_both_sides(self):
-        certificate, key = self.authority.sign("the-agent")
-        trust = ["--amqp-ca", self.authority.certificate]
+        certificate, key = self.authority.issue("the-agent", "DNS:the-agent")
+        trust = ["--amqp-ca", self.authority.file]
         cluster = self.new_cluster(node=self.node, server_flags=trust).start_server()
         cluster.start_agent("a-1", *trust, "--amqp-cert", certificate, "--amqp-key", key)
         ids = cluster.api.batch([cluster.append(n, delay_ms=n * 5) for n in range(100)])
@@ -64,13 +64,13 @@ class Amqps(TestCase):
         return said[0]
 
     def test_a_certificate_of_a_strange_authority_is_refused(self):
-        self.assertIn("verification", self.refused(self.node.url(), "--amqp-ca", self.stranger.certificate))
+        self.assertIn("verification", self.refused(self.node.url(), "--amqp-ca", self.stranger.file))
 
     def test_an_authority_that_the_system_does_not_trust_is_refused(self):
         self.assertIn("verification", self.refused(self.node.url()))
 
     def test_a_certificate_of_another_host_is_refused(self):
-        line = self.refused(self.node.url(host="127.0.0.1"), "--amqp-ca", self.authority.certificate)
+        line = self.refused(self.node.url(host="127.0.0.1"), "--amqp-ca", self.authority.file)
         self.assertIn("not made out to '127.0.0.1'", line)
         self.assertIn("must have its DNS name", line)
 
@@ -79,11 +79,11 @@ class Amqps(TestCase):
         for program in ("duly-server", "duly-agent"):
             for words, says in [(["--amqp", "amqps://localhost", "--amqp-ca", missing],
                                  f"--amqp: no certificates of authorities can be read from {missing}"),
-                                (["--amqp", "amqps://localhost", "--amqp-ca", self.authority.certificate, "--amqp-cert",
-                                  self.authority.certificate], "go together"),
-                                (["--amqp", "amqps://localhost", "--amqp-ca", self.authority.certificate, "--amqp-cert",
-                                  self.stranger.certificate, "--amqp-key", self.authority.key], "are not of each other"),
-                                (["--amqp-ca", self.authority.certificate], "certificates are for amqps://"),
+                                (["--amqp", "amqps://localhost", "--amqp-ca", self.authority.file, "--amqp-cert",
+                                  self.authority.file], "go together"),
+                                (["--amqp", "amqps://localhost", "--amqp-ca", self.authority.file, "--amqp-cert",
+                                  self.stranger.file, "--amqp-key", self.authority.key], "are not of each other"),
+                                (["--amqp-ca", self.authority.file], "certificates are for amqps://"),
                                 (["--amqp", "amqp://localhost,http://me:secret@host"], "URL 2 is not an AMQP URL")]:
                 with self.subTest(program=program, words=words):
                     done = run_once(program, *words)

@@ -38,6 +38,12 @@ class Unexpected(AssertionError):
 class Api:
     def __init__(self, port):
         self.port = port
+        self.tls = None  # an ssl.SSLContext: https
+
+    def connect(self, timeout=75):
+        if self.tls is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=self.tls)
 
     def ask(self, method, path, body=None, headers=None, timeout=75):
         """One request on a connection of its own.  `body`: bytes as they are, anything else as JSON."""
@@ -48,7 +54,7 @@ class Api:
             headers.setdefault("Content-Type", "application/json")
         elif method in ("POST", "PUT"):
             body = b""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = self.connect(timeout)
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
