@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/wire/flat_json.h"
 #include "common/wire/raw_json.h"
 
 namespace duly {
@@ -100,10 +101,41 @@ const std::vector<std::string> kRest = {R"({"\u0061":1})",
                                         "/* */ 1",
                                         "'a'"};
 
-// Never the one without the other.
+using Ordered = nlohmann::ordered_json;  // members as the text has them, as in the flat document
+
+// The same values, whichever way the flat one was read.
+bool same(const FlatValue flat, const Ordered& value) {
+  const auto inner = [&](const auto& items) {
+    auto at = flat.begin();
+    for (const auto& item : items.items()) {
+      if (!(at != flat.end()) || !same(*at, item.value())) return false;
+      if (value.is_object() && (*at).key() != item.key()) return false;
+      ++at;
+    }
+    return at == flat.end() && flat.size() == items.size();
+  };
+  switch (flat.node().kind) {
+    case FieldKind::null: return value.is_null();
+    case FieldKind::boolean: return value.is_boolean() && value.get<bool>() == (flat.node().bits == 1);
+    case FieldKind::integer:
+      return value.type() == Ordered::value_t::number_integer &&
+             value.get<std::int64_t>() == static_cast<std::int64_t>(flat.node().bits);
+    case FieldKind::unsigned_integer:
+      return value.is_number_unsigned() && value.get<std::uint64_t>() == flat.node().bits;
+    case FieldKind::real: return value.is_number_float();
+    case FieldKind::text: return value.is_string() && value.get_ref<const std::string&>() == flat.text();
+    default: return value.is_array() == flat.is(FieldKind::array) && value.is_structured() && inner(value);
+  }
+}
+
+// Never the one without the other, and each reader sees the same.
 void check_sound(const std::string& text) {
   CAPTURE(text);
-  if (surely_json(text, kDepth)) CHECK(parse_json(text, kDepth).ok());
+  const auto whole = parse_json(text, kDepth);
+  const auto flat = FlatJson::parse(text, kDepth);
+  if (surely_json(text, kDepth)) CHECK(whole.ok());
+  REQUIRE(flat.ok() == whole.ok());
+  if (flat.ok()) CHECK(same(*flat, Ordered::parse(text, nullptr, false)));
 }
 
 }  // namespace
@@ -113,6 +145,7 @@ TEST_CASE("what clients send is seen to be JSON without asking the parser") {
     CAPTURE(text);
     CHECK(surely_json(text, kDepth));
     CHECK(parse_json(text, kDepth).ok());
+    check_sound(text);
   }
 }
 
