@@ -129,7 +129,7 @@ Result<Answer> Api::stream(const Request& request, const std::function<bool(std:
     return !enough;
   };
   const httplib::Result got = http_->client.send(out);
-  if (!got && !enough) return no_answer(http_->server, got.error());
+  if (!got && !enough) return no_answer(http_->client, http_->server, got.error());
   if (auto body = parse_json(answer.text, kAnswerDepth)) answer.body = std::move(*body);
   return answer;
 }

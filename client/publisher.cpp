@@ -83,7 +83,7 @@ Result<std::string> result_of(const SettledPublish& settled, std::string id) {
 
 RabbitConfig rabbit_config(const PublisherOptions& options) {
   RabbitConfig config;
-  config.url = options.amqp;
+  config.urls = {options.amqp};
   config.ca_file = options.ca_file;
   config.connection_name = options.name;
   config.declares = false;

@@ -5,11 +5,17 @@
 namespace duly {
 
 Status probe_rabbit(const RabbitConfig& config, const Loop& clock) {
-  WatchedLine line;
-  const auto connection = RabbitConnection::open({config, "probe", line, clock});
-  if (!connection) return connection.error();
-  (*connection)->close();
-  return ok_status();
+  Status last = Error{Errc::unavailable, "there is no URL"};
+  for (const std::string& url : config.urls) {
+    WatchedLine line;
+    const auto connection = RabbitConnection::open({config, url, "probe", line, clock});
+    if (connection) {
+      (*connection)->close();
+      return ok_status();
+    }
+    last = connection.error();
+  }
+  return last;
 }
 
 }  // namespace duly

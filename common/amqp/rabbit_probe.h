@@ -7,8 +7,8 @@
 
 namespace duly {
 
-// Connects, logs in and leaves; declares nothing.  Blocks for seconds at most (RabbitConnection says how
-// many).
+// Connects to the first broker of the list that lets us in, and leaves; declares nothing.  Otherwise the last
+// one's error.  Blocks for seconds at most for each (RabbitConnection says how many).
 Status probe_rabbit(const RabbitConfig& config, const Loop& clock);
 
 }  // namespace duly

@@ -38,13 +38,15 @@ int ConfigReport::finish() const {
 }
 
 void check_broker(ConfigReport& report, const RabbitConfig& config, bool connect) {
-  const auto url = parse_amqp_url(config.url);
-  if (!url) return report.bad("amqp", url.error().what);
-  const std::string where = format_host_port({url->host, static_cast<std::uint16_t>(url->port)});
-  if (!config.ca_file.empty()) report.check("amqp-ca", check_readable(config.ca_file), config.ca_file);
+  if (const Status usable = check_rabbit_config(config); !usable)
+    return report.bad("amqp", usable.error().what);
+  std::string where;
+  for (const std::string& url : config.urls) where += (where.empty() ? "" : ", ") + shown_address(url);
+  if (!config.ca_file.empty()) report.good("amqp-ca", config.ca_file);
   if (!connect) return report.good("amqp", where + ", not asked (--connect asks)");
   const AsioLoop clock;
-  report.check("amqp", probe_rabbit(config, clock), where + " lets us in");
+  report.check("amqp", probe_rabbit(config, clock),
+               where + (config.urls.size() == 1 ? " lets us in" : ": one of them lets us in"));
 }
 
 Status check_readable(const std::string& path) {

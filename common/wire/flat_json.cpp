@@ -1,9 +1,74 @@
 #include "common/wire/flat_json.h"
 
+#include <charconv>
+
 #include "common/wire/json.h"
+#include "common/wire/json_scanner.h"
 #include "common/wire/open_keys.h"
 
 namespace duly {
+
+// What the quick reader tells: its views are places in the text, which is kept whole.
+class FlatSink {
+ public:
+  FlatSink(FlatJson& out, std::string_view text) : out_(out), text_(text) { out_.texts_ = text; }
+
+  void opened(bool object) {
+    add(object ? FieldKind::object : FieldKind::array);
+    open_.push_back(static_cast<std::uint32_t>(out_.nodes_.size() - 1));
+  }
+  void closed() {
+    out_.nodes_[open_.back()].end = size();
+    open_.pop_back();
+  }
+  void named(std::string_view name) {
+    key_at_ = place(name);
+    key_size_ = static_cast<std::uint32_t>(name.size());
+  }
+  bool text(std::string_view raw, bool escaped) {
+    if (escaped) return false;
+    FlatJson::Node& node = add(FieldKind::text);
+    node.text_at = place(raw);
+    node.text_size = static_cast<std::uint32_t>(raw.size());
+    return true;
+  }
+  // As the parser tells them apart: what does not fit into 64 bits is a real number.
+  void number(std::string_view digits, bool whole) {
+    const bool negative = digits.front() == '-';
+    std::int64_t below = 0;
+    std::uint64_t bits = 0;
+    const char* const end = digits.data() + digits.size();
+    const auto error = negative ? std::from_chars(digits.data(), end, below).ec
+                                : std::from_chars(digits.data(), end, bits).ec;
+    if (!whole || error != std::errc{}) return void(add(FieldKind::real));
+    add(negative ? FieldKind::integer : FieldKind::unsigned_integer).bits =
+        negative ? static_cast<std::uint64_t>(below) : bits;
+  }
+  void word(char first) {
+    FlatJson::Node& node = add(first == 'n' ? FieldKind::null : FieldKind::boolean);
+    node.bits = first == 't' ? 1 : 0;
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(out_.nodes_.size()); }
+  [[nodiscard]] std::uint32_t place(std::string_view piece) const {
+    return static_cast<std::uint32_t>(piece.data() - text_.data());
+  }
+  FlatJson::Node& add(FieldKind kind) {
+    if (!open_.empty()) ++out_.nodes_[open_.back()].count;
+    FlatJson::Node& node = out_.nodes_.emplace_back();
+    node.kind = kind;
+    node.key_at = key_at_;
+    node.key_size = key_size_;
+    node.end = size();
+    return node;
+  }
+
+  FlatJson& out_;
+  const std::string_view text_;
+  std::vector<std::uint32_t> open_;
+  std::uint32_t key_at_ = 0, key_size_ = 0;
+};
 
 // What the parser calls for each piece of the text.
 class FlatBuilder final : public nlohmann::json_sax<Json> {
@@ -98,7 +163,13 @@ Result<FlatJson> FlatJson::parse(std::string_view text, int max_depth) {
   if (text.size() >= UINT32_MAX) return invalid("the JSON is too long");
   FlatJson document;
   document.nodes_.reserve(text.size() / 8 + 1);
-  document.texts_.reserve(text.size());
+  FlatSink sink(document, text);
+  if (JsonScanner<FlatSink>(text, max_depth, sink).whole()) return document;
+  return parse_slowly(text, max_depth);
+}
+
+Result<FlatJson> FlatJson::parse_slowly(std::string_view text, int max_depth) {
+  FlatJson document;
   FlatBuilder builder(document, max_depth);
   const bool whole = Json::sax_parse(text.begin(), text.end(), &builder);
   if (!whole || !builder.problem().empty()) {

@@ -1,8 +1,8 @@
 // JSON that is read once and thrown away: the values of a text in one array, in the order of the text.
 //
 // A document of maps costs an allocation a field, which was a fifth of the processor time of a life
-// (docs/benchmarks/profile.md). The grammar is nlohmann's, as in json.h: the same texts are accepted, and
-// refused for the same reasons.
+// (docs/benchmarks/profile.md). The same texts are accepted as by parse_json (json.h), and refused for the
+// same reasons: what the quick reader does not take is left to nlohmann's.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +41,12 @@ class FlatJson {
 
  private:
   friend class FlatBuilder;
+  friend class FlatSink;
+  // With nlohmann's parser: what the quick reader does not take, and why it is refused.
+  static Result<FlatJson> parse_slowly(std::string_view text, int max_depth);
+
   std::vector<Node> nodes_;
-  std::string texts_;  // of keys and texts, unescaped
+  std::string texts_;  // keys and texts, unescaped: the whole text where nothing is escaped
 };
 
 // One value of a document; the document outlives it.

@@ -1,6 +1,7 @@
 #include "common/wire/raw_json.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "common/base/assert.h"
@@ -10,6 +11,15 @@ namespace duly {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // the parser skips one, too
+
+constexpr std::array<bool, 256> marked(std::string_view bytes) {
+  std::array<bool, 256> marks{};
+  for (const char c : bytes) marks[static_cast<unsigned char>(c)] = true;
+  return marks;
+}
+constexpr auto kSpace = marked(" \t\r\n");
+constexpr auto kAfterScalar = marked(",]} \t\r\n");
+constexpr auto kStructure = marked("\"{}[]");
 
 // Walks over a valid JSON text.  Asserts where the text ends too early: then it was not valid.
 class Walker {
@@ -38,25 +48,32 @@ class Walker {
     } else if (first == '{' || first == '[') {
       nested();
     } else {
-      at_ = std::min(text_.find_first_of(",]} \t\r\n", at_), text_.size());
+      to(kAfterScalar, true);
     }
     return text_.substr(start, at_ - start);
   }
 
  private:
-  void skip_space() { at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size()); }
+  // To the first byte that is marked, or is not; or to the end.
+  void to(const std::array<bool, 256>& marks, bool wanted) {
+    while (at_ < text_.size() && marks[static_cast<unsigned char>(text_[at_])] != wanted) ++at_;
+  }
+  void skip_space() { to(kSpace, false); }
 
   void string() {
-    for (++at_; text_.at(at_) != '"'; ++at_) {
-      if (text_[at_] == '\\') ++at_;
+    for (++at_;; ++at_) {
+      at_ = text_.find('"', at_);
+      DULY_ASSERT(at_ != std::string_view::npos);
+      // After an odd number of backslashes it is one of the string's own characters.
+      if ((at_ - text_.find_last_not_of('\\', at_ - 1)) % 2 == 1) break;
     }
     ++at_;
   }
   void nested() {
     int depth = 0;
     do {
-      at_ = text_.find_first_of("\"{}[]", at_);
-      DULY_ASSERT(at_ != std::string_view::npos);
+      to(kStructure, true);
+      DULY_ASSERT(at_ < text_.size());
       const char c = text_[at_];
       if (c == '"') {
         string();

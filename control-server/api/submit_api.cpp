@@ -3,7 +3,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/assert.h"
 #include "common/base/log.h"
+#include "common/wire/json_scan.h"
 #include "common/wire/json_text.h"
 #include "common/wire/raw_json.h"
 #include "control-server/api/api_support.h"
@@ -88,10 +90,16 @@ void submit(Api& api, const ApiCall& call, Form form, std::vector<NewCommand> co
   });
 }
 
+// With its payload only where the hash of its meaning needs it: otherwise its bytes are taken as they are.
+Result<Json> read_object(std::string_view text, bool hashed) {
+  if (hashed) return parse_json(text, limits::kJsonDepth);
+  return parse_json_without("payload", text, limits::kJsonDepth);
+}
+
 void submit_one(Api& api, ApiCall&& call) {
   Complaints complaints;
   std::string key = idempotency_key_of(call.request, complaints);
-  const auto parsed = parse_json(call.request.body, limits::kJsonDepth);
+  const auto parsed = read_object(call.request.body, !key.empty());
   if (!parsed) return call.respond(bad_request(parsed.error().what));
   const CommandSource source{call.request.body, "", false, to_ms(api.loop.wall())};
   NewCommand command = read_command(*parsed, source, complaints);
@@ -103,10 +111,14 @@ void submit_one(Api& api, ApiCall&& call) {
   submit(api, call, Form::single, std::move(commands));
 }
 
-void add_command(const Json& object, const CommandSource& source, std::vector<NewCommand>& commands,
-                 Complaints& complaints) {
-  commands.push_back(read_command(object, source, complaints));
-  if (!commands.back().idempotency_key.empty()) commands.back().body_hash = meaning_hash(object);
+void add_command(const CommandSource& source, std::vector<NewCommand>& commands, Complaints& complaints) {
+  const auto object = read_object(source.raw, false);
+  if (!object) return complaints.add(source.at, object.error().what);
+  commands.push_back(read_command(*object, source, complaints));
+  if (commands.back().idempotency_key.empty()) return;
+  const auto hashed = read_object(source.raw, true);
+  DULY_ASSERT(hashed.ok());
+  commands.back().body_hash = meaning_hash(*hashed);
 }
 
 void check_count(std::size_t count, const std::string& pointer, Complaints& complaints) {
@@ -119,23 +131,22 @@ void check_count(std::size_t count, const std::string& pointer, Complaints& comp
 // {"commands": […]}
 std::vector<NewCommand> read_batch(std::string_view body, std::int64_t now_ms, Complaints& complaints) {
   std::vector<NewCommand> commands;
-  const auto parsed = parse_json(body, limits::kJsonDepth);
+  const auto parsed = parse_json_without("commands", body, limits::kJsonDepth);
   if (!parsed || !parsed->is_object()) {
     complaints.add("", parsed ? "the body must be a JSON object" : parsed.error().what);
     return commands;
   }
   refuse_unknown(*parsed, {"commands"}, complaints);
-  const auto list = parsed->find("commands");
-  if (list == parsed->end() || !list->is_array()) {
+  const auto list = raw_member(body, "commands");
+  if (!list || !list->starts_with('[')) {
     complaints.add("/commands", "must be an array of commands");
     return commands;
   }
-  check_count(list->size(), "/commands", complaints);
+  const auto raw = raw_items(*list);
+  check_count(raw.size(), "/commands", complaints);
   if (!complaints.empty()) return commands;
-  const auto raw = raw_items(raw_member(body, "commands").value());
-  DULY_ASSERT(raw.size() == list->size());
   for (std::size_t i = 0; i < raw.size() && !complaints.full(); ++i) {
-    add_command((*list)[i], {raw[i], "/commands/" + std::to_string(i), true, now_ms}, commands, complaints);
+    add_command({raw[i], "/commands/" + std::to_string(i), true, now_ms}, commands, complaints);
   }
   return commands;
 }
@@ -148,13 +159,7 @@ std::vector<NewCommand> read_lines(std::string_view body, std::int64_t now_ms, C
     const std::string_view line = body.substr(0, body.find('\n'));
     body.remove_prefix(std::min(line.size() + 1, body.size()));
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const std::string at = "/" + std::to_string(count++);
-    const auto parsed = parse_json(line, limits::kJsonDepth);
-    if (!parsed) {
-      complaints.add(at, parsed.error().what);
-    } else {
-      add_command(*parsed, {line, at, true, now_ms}, commands, complaints);
-    }
+    add_command({line, "/" + std::to_string(count++), true, now_ms}, commands, complaints);
   }
   check_count(count, "", complaints);
   return commands;

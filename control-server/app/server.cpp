@@ -24,12 +24,6 @@ std::string random_hex() {
   return text;
 }
 
-std::int64_t file_bytes(const std::string& path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  return error ? 0 : static_cast<std::int64_t>(size);
-}
-
 }  // namespace
 
 Server::Server(AsioLoop& loop, ServerConfig config)
@@ -122,30 +116,6 @@ void Server::make_api() {
   if (queue_watch_) api_->queue_check = [this] { return queue_check(); };
   api_->link_listening = [this] { return listener_ != nullptr; };
   router_ = std::make_unique<Router>(make_router(*api_));
-}
-
-EdgeStats Server::edge_stats() const {
-  EdgeStats stats;
-  stats.http = http_->counts();
-  stats.connections = http_->connection_count();
-  stats.event_streams = events_->listening();
-  const EventCounts events = outlet_.counts();
-  stats.events_published = events.published;
-  stats.events_unheard = events.unheard;
-  stats.events_dropped = events.dropped;
-  stats.database_bytes = file_bytes(folder_->store());
-  stats.wal_bytes = file_bytes(folder_->store() + "-wal");
-  if (queue_watch_) stats.lossy_settings = queue_watch_->report().problems;
-  if (tls_.http) stats.certificate_expiry_ms = expiry_ms(tls_.http);
-  std::error_code error;
-  const std::filesystem::space_info space = std::filesystem::space(folder_->path(), error);
-  if (config_.spans != nullptr) {
-    const SpanCounts spans = config_.spans->counts();
-    stats.spans_exported = spans.exported;
-    stats.spans_dropped = spans.dropped;
-  }
-  stats.disk_available_bytes = error ? 0 : static_cast<std::int64_t>(space.available);
-  return stats;
 }
 
 Status Server::listen_for_http() {

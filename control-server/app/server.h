@@ -65,8 +65,8 @@ class Server {
   void drain();
   // The engine's: whoever watches over the process asks whether it still turns.
   [[nodiscard]] Loop& engine_loop() { return engine_loop_; }
-  // Reads the files of API keys, agent tokens and certificates again.  One that is wrong is refused whole: what it held
-  // before goes on.
+  // Reads the files of API keys, agent tokens and certificates again.  One that is wrong is refused whole:
+  // what it held before goes on.
   void reload();
 
  private:
@@ -119,7 +119,7 @@ class Server {
   EventOutlet outlet_;
   std::unique_ptr<CallbackPool> pool_;        // null = nobody is called back
   std::unique_ptr<RabbitNotifier> notifier_;  // null = no --events; its thread uses the outlet
-  std::unique_ptr<QueueWatch> queue_watch_;  // null = nobody is asked
+  std::unique_ptr<QueueWatch> queue_watch_;   // null = nobody is asked
   Doorkeeper doorkeeper_;
   std::unique_ptr<StatsHistory> history_;
   std::unique_ptr<EventHub> events_;  // outlives the connections of http_

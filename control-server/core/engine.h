@@ -44,7 +44,7 @@ struct EngineConfig {
   int operation_rows = limits::kOperationRows;  // changed in one step of an operation
   Remover::Config removal;                      // of what has ended
   Callbacks::Config callbacks;
-  TraceConfig trace;                            // spans of new commands
+  TraceConfig trace;  // spans of new commands
   // Crash simulation points inside a batch; empty = none.
   std::function<void()> before_commit;
   std::function<void()> after_commit;

@@ -3,7 +3,7 @@
 
   speed.py [--quick] [--rounds N] [--only NAME,…] [--stored N,…] [--lives N] [--json FILE] [--plots FOLDER]
 
-NAMES: enqueue dispatch life latency herd lost reads growth.  It starts its own RabbitMQ, servers and agents on loopback.
+NAMES: enqueue dispatch life latency herd lost reads growth fleet; and, only when named, retained instructions.  It starts its own RabbitMQ, servers and agents on loopback.
 Limits and measurements alternate, round by round; figures are medians of the rounds (3; 1 with --quick), ratios those of
 the medians.  An aim that is missed is shown as missed.  Nothing here is asserted: exit 1 only when something could not be
 measured at all.
@@ -27,12 +27,14 @@ sys.path.insert(0, HERE)
 from figures import machine  # noqa: E402
 from lib.process import run_once  # noqa: E402
 from lib.rabbit import Node  # noqa: E402
-from measures import growth, moments, plots, table, throughput  # noqa: E402
+from measures import fleet, growth, instructions, moments, plots, retained, table, throughput  # noqa: E402
 from measures.world import SHARDS, TTL_MS, Sizes, World  # noqa: E402
 
 MEASURES = {"enqueue": throughput.enqueue, "dispatch": throughput.dispatch, "life": throughput.life,
             "latency": moments.latency, "herd": moments.herd, "lost": moments.lost, "reads": moments.reads,
-            "growth": growth.growth}
+            "growth": growth.growth, "fleet": fleet.fleet}
+# What takes minutes whatever the sizes are.
+ON_REQUEST = {"retained": retained.retained, "instructions": instructions.instructions}
 
 
 def say(text):
@@ -61,7 +63,7 @@ def measure(world, names, problems):
         say(f"---- round {number + 1} of {world.sizes.rounds}")
         figures = attempt("limits", world.limits, problems)
         for name in names:
-            figures.update(attempt(name, lambda one=MEASURES[name]: one(world), problems))
+            figures.update(attempt(name, lambda one=({**MEASURES, **ON_REQUEST}[name]): one(world), problems))
         rounds.append(figures)
     return rounds
 
@@ -77,9 +79,9 @@ def read_options():
     parser.add_argument("--plots", metavar="FOLDER", help="draw SVG plots into it")
     options = parser.parse_args()
     options.only = options.only.split(",")
-    unknown = [name for name in options.only if name not in MEASURES]
+    unknown = [name for name in options.only if name not in {**MEASURES, **ON_REQUEST}]
     if unknown:
-        parser.error(f"there is no {unknown[0]}; there are: {' '.join(MEASURES)}")
+        parser.error(f"there is no {unknown[0]}; there are: {' '.join([*MEASURES, *ON_REQUEST])}")
     options.sizes = Sizes.quick() if options.quick else Sizes()
     options.sizes.rounds = options.rounds or options.sizes.rounds
     options.sizes.lives = options.lives or options.sizes.lives

@@ -1,6 +1,6 @@
 // Payloads are cut out of the request's text without being parsed again: the cut must be what the parser saw.
 #include "common/model/limits.h"
-#include "common/wire/json.h"
+#include "common/wire/json_scan.h"
 #include "common/wire/raw_json.h"
 #include "tests/fuzz/fuzz_input.h"
 
@@ -21,6 +21,7 @@ void run(Input input) {
   const std::string_view text = input.rest();
   const auto parsed = parse_json(text, kDepth);
   if (!parsed) {
+    FUZZ_CHECK(!surely_json(text, kDepth));
     FUZZ_CHECK(!parsed.error().what.empty());
     return;
   }
@@ -29,7 +30,10 @@ void run(Input input) {
   FUZZ_CHECK(again.ok());
   FUZZ_CHECK(dump_json(*again) == written);
   if (parsed->is_object()) {
+    const auto sparing = parse_json_without("payload", text, kDepth);
+    FUZZ_CHECK(sparing.ok() && sparing->size() == parsed->size());
     for (const auto& item : parsed->items()) {
+      FUZZ_CHECK(item.key() == "payload" || sparing->at(item.key()) == item.value());
       const auto raw = raw_member(text, item.key());
       FUZZ_CHECK(raw.has_value());
       check_equal(*raw, item.value());

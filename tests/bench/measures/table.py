@@ -147,8 +147,24 @@ def sizes(f):
     return rows
 
 
+def beside(f):
+    """What goes on beside the work: removal, and agents that only say that they live."""
+    of_ended, of_fleet = (f.get("retained", 0), MILLION), (f.get("fleet", 0), 200)
+    rows = [at_least(f, f"whole lives a second while {f.get('retained', 0):,.0f} ended commands are removed, beside without (aim: 1 million)",
+                     "retained_ratio", 0.9, "", of=of_ended)]
+    for shards in sorted(int(key.split("_")[1]) for key in f if key.startswith("fleet_") and key.endswith("_share")):
+        many = f"{f['fleet']:,.0f} agents, {shards:,} shards"
+        rows += [at_most(f, f"{many}: heartbeats, share of a core", [f"fleet_{shards}_share"], [0.02], "", of=of_fleet),
+                 at_most(f, f"{many}: half of them dead at once, {f[f'fleet_{shards}_orphans']:,.0f} shards reassigned after",
+                         [f"fleet_{shards}_reassigned_s"], [2], "s", of=of_fleet)]
+    if "instructions_post_k" in f:
+        rows.append(plain(f, "instructions a command, thousands: server one `POST` / server batches of 100 / a life, server / agent",
+                          ["instructions_post_k", "instructions_batch_k", "instructions_life_server_k", "instructions_life_agent_k"], ""))
+    return rows
+
+
 def all_rows(f):
-    return rates(f) + moments(f) + sizes(f)
+    return rates(f) + moments(f) + sizes(f) + beside(f)
 
 
 def limits(f):

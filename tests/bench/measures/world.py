@@ -41,12 +41,18 @@ class Sizes:
     stored: tuple = (10_000, 100_000, 1_000_000)
     due_rate: int = 1000
     due_seconds: int = 10
+    fleet: int = 200
+    fleet_shards: tuple = (64, 1024)
+    fleet_quiet: float = 10
+    ended: int = 200_000
+    counted: tuple = (500, 2500)
 
     @classmethod
     def quick(cls):
         return cls(rounds=1, limit_seconds=0.2, limit_count=3000, limit_single=200, enqueue_seconds=0.5, batches=3,
                    lives=2000, rate=300, rate_seconds=1.5, sleepers=40, sleep_ms=500, at_once=10, herd=1000,
-                   reads_seconds=1.5, reads_stored=1000, stored=(1000, 4000), due_rate=200, due_seconds=1)
+                   reads_seconds=1.5, reads_stored=1000, stored=(1000, 4000), due_rate=200, due_seconds=1,
+                   fleet=20, fleet_shards=(64,), fleet_quiet=0.5, ended=3000, counted=(100, 300))
 
 
 class World:
@@ -85,7 +91,7 @@ class SpeedCluster(Cluster):
         self.close()
 
     def server_arguments(self, **changes):
-        return super().server_arguments(shards=str(SHARDS), **self.flags, **changes)
+        return super().server_arguments(**{"shards": str(SHARDS), **self.flags, **changes})
 
     def agent(self, name, **settings):
         """Started as in a field without faults; `clock`: the one that writes down when bench.start was called."""

@@ -66,7 +66,8 @@ class Cluster:
 
     # ---- agents
 
-    def start_agent(self, name, *flags, queues="default", roles=None, concurrency=16, faults=True, binary="duly-agent"):
+    def start_agent(self, name, *flags, queues="default", roles=None, concurrency=16, faults=True, binary="duly-agent",
+                    wrap=()):
         arguments = [program(binary), "--link", f"127.0.0.1:{self.link_port}", "--amqp", self.amqp, "--name",
                      name, "--queues", queues, "--concurrency", str(concurrency), "--append-dir", self.ledger_folder]
         if roles:
@@ -74,7 +75,8 @@ class Cluster:
         if faults:
             arguments.append("--fault-injection")
         self.remember(self.agents.get(name))
-        self.agents[name] = Process(name, with_flags(arguments, flags), os.path.join(self.folder, name + ".log"))
+        self.agents[name] = Process(name, with_flags(arguments, flags), os.path.join(self.folder, name + ".log"),
+                                    wrap)
         return self.agents[name]
 
     def remember(self, process):
