@@ -18,7 +18,7 @@ struct EdgeStats {
   HttpCounts http;
   std::size_t connections = 0, event_streams = 0;
   std::uint64_t events_published = 0, events_unheard = 0, events_dropped = 0;  // of duly.events
-  std::int64_t database_bytes = 0, wal_bytes = 0;  // of the store's files
+  std::int64_t database_bytes = 0, wal_bytes = 0;                              // of the store's files
   std::int64_t disk_available_bytes = 0;
   std::uint64_t spans_exported = 0, spans_dropped = 0;
   std::size_t lossy_settings = 0;  // of queues in the broker

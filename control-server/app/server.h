@@ -128,6 +128,7 @@ class Server {
   std::unique_ptr<HttpServer> http_;
   std::thread engine_thread_;
   bool broker_up_ = false, finished_ = false;
+  bool gathering_ = false;  // changes, before the notifier is woken
 };
 
 }  // namespace duly

@@ -5,6 +5,12 @@
 #include "control-server/app/server.h"
 
 namespace duly {
+namespace {
+
+// To wake a thread for the changes of each batch would cost more than what it does with them.
+constexpr Duration kGatherEvents = milliseconds{5};
+
+}  // namespace
 
 void Server::start_notifier() {
   notifier_ = std::make_unique<RabbitNotifier>(
@@ -38,7 +44,11 @@ void Server::tell(StateChanges& changes) {
   events_->publish(changes);
   if (!notifier_) return;
   outlet_.offer(std::move(changes));
-  notifier_->wake();
+  if (std::exchange(gathering_, true)) return;
+  loop_.at(loop_.now() + kGatherEvents, [this] {
+    gathering_ = false;
+    notifier_->wake();
+  });
 }
 
 }  // namespace duly

@@ -84,9 +84,10 @@ constexpr Bug kBugs[] = {
     {"callback.owed", "only a success is told", "set callback 50"},
     {"callback.settle", "a call that failed counts as made", "set callback 50"},
     {"callback.end", "the late answer of an earlier end settles the call of the next one",
-     "set callback 1500; set operator 60; set calm 0"},
+     "only operator; set callback 1200; set operator 40; set calm 0"},
     {"callback.reopened", "a redrive does not take back what nobody has heard of",
-     "set callback 500; set operator 100; set calm 0"},
+     "only operator; set callback 600; set operator 40; set concurrency 1; set agents 1; set commands 200; "
+     "set calm 0"},
     {"callback.start", "a restart forgets the calls that are owed",
      "only server_kill; set callback 1000; set server_kill 1500; set commands 60; set calm 0"},
     {"callback.retention", "a command is removed before somebody was told of its end",

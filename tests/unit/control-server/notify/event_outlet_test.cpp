@@ -115,7 +115,7 @@ TEST_CASE("names with dots that make the same routing key are one key to be spar
 
 TEST_CASE("what does not fit pushes the oldest batch out, is counted, and takes no name with it") {
   EventOutletLimits limits;
-  limits.waiting = 3;
+  limits.waiting = 4;
   Fixture f(limits);
   StateChange named = a_change();
   named.type = 9;
