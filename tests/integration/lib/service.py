@@ -17,7 +17,7 @@ class Manager:
             self.environment["WATCHDOG_USEC"] = str(int(watchdog_s * 1_000_000))
         self.heard = []
 
-    def next(self, seconds=20):
+    def next(self, seconds=60):
         """The next word, or None when none came."""
         self.socket.settimeout(seconds)
         try:
@@ -27,7 +27,7 @@ class Manager:
         self.heard.append(word)
         return word
 
-    def wait_for(self, word, seconds=20):
+    def wait_for(self, word, seconds=60):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.next(max(0.01, deadline - time.monotonic())) == word:

@@ -134,6 +134,7 @@ void nobody_there(const std::string& dead) {
 void by_message(const std::string& amqp) {
   PublisherOptions options;
   options.amqp = amqp;
+  options.timeout = 60s;
   const auto publisher = SubmitPublisher::make(options);
   if (!good(publisher, "make a publisher")) return;
   std::vector<Message> messages(300);
@@ -158,6 +159,7 @@ void by_message(const std::string& amqp) {
 void no_exchange(const std::string& amqp) {
   PublisherOptions options;
   options.amqp = amqp;
+  options.timeout = 60s;
   const auto publisher = SubmitPublisher::make(options);
   if (!good(publisher, "make a publisher")) return;
   Message message;
