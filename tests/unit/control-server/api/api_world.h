@@ -37,6 +37,7 @@ struct ApiWorld {
           [this] { ++replies; },
           [this](const Strike& strike) { strikes.push_back(strike); },
           {},
+          {},
           nullptr,
           &events,
           &doorkeeper};
