@@ -116,10 +116,12 @@ class Callbacks(CallbackCase):
         with self.cluster.connect() as amqp:
             amqp.declare_queue("delivered-to")
         api = self.api
+        later = api.submit("builtin.noop", callback_url=url, delay_ms=3_600_000)
+        self.assertEqual(later, api.command(later["id"]))
         ids = {
             "succeeded": api.submit("builtin.echo", {"answer": 42}, callback_url=url)["id"],
             "dead": api.submit("builtin.fail", {"times": 9, "secret": 1}, callback_url=url, retry={"max_attempts": 1})["id"],
-            "cancelled": api.submit("builtin.noop", callback_url=url, delay_ms=3_600_000)["id"],
+            "cancelled": later["id"],
             "delivered": api.submit("note", {"n": 1}, callback_url=url,
                                     deliver={"exchange": "", "routing_key": "delivered-to"})["id"],
             "expired": api.submit("builtin.noop", callback_url=url, queue="nobody", expires_at=in_ms(1500))["id"],
