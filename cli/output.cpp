@@ -184,13 +184,16 @@ std::string problem_line(const Answer& answer) {
 }
 
 int report_problem(const Answer& answer) {
-  std::fprintf(stderr, "duly: %s\n", problem_line(answer).c_str());
+  const std::string line = problem_line(answer);
+  std::fprintf(stderr, "duly: %s\n", line.c_str());
   const auto errors = answer.body.is_object() ? answer.body.find("errors") : answer.body.end();
   if (errors != answer.body.end() && errors->is_array()) {
     for (const Json& each : *errors) {
       if (!each.is_object()) continue;
-      std::fprintf(stderr, "  %s: %s\n", text_field(each, "pointer").c_str(),
-                   text_field(each, "detail").c_str());
+      const std::string pointer = text_field(each, "pointer"), detail = text_field(each, "detail");
+      // The detail of the whole is often that of its only error.
+      if (line.ends_with(detail) && line.find(pointer) != std::string::npos) continue;
+      std::fprintf(stderr, "  %s: %s\n", pointer.c_str(), detail.c_str());
     }
   }
   give_hint(hint_for(answer));

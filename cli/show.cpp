@@ -39,20 +39,29 @@ int list(const Session& session, const ListFlags& flags, Api& api) {
   return show_pages(session, api, "/v1/commands", *query, flags.pages, command_columns());
 }
 
-void print_command(const Json& body) {
-  print_fields(body, "attempts");
-  const auto attempts = body.find("attempts");
-  if (attempts == body.end() || !attempts->is_array() || attempts->empty()) return;
+void print_rows(const Json& rows, const std::vector<Column>& columns) {
+  if (!rows.is_array() || rows.empty()) return;
   print_line("");
-  Table table({{"ATTEMPT", "attempt"},
-               {"AGENT", "agent"},
-               {"EXECUTOR", "executor"},
-               {"STARTED AT", "started_at"},
-               {"FINISHED AT", "finished_at"},
-               {"OUTCOME", "outcome"},
-               {"ERROR", "error"}});
-  for (const Json& attempt : *attempts) table.add(attempt);
+  Table table(columns);
+  for (const Json& row : rows) table.add(row);
   table.flush(stdout);
+}
+
+void print_command(const Json& body) {
+  if (!body.is_object()) return;
+  Json fields = body;
+  const Json attempts = body.value("attempts", Json()), events = body.value("events", Json());
+  fields.erase("attempts");
+  fields.erase("events");
+  print_fields(fields);
+  print_rows(attempts, {{"ATTEMPT", "attempt"},
+                        {"AGENT", "agent"},
+                        {"EXECUTOR", "executor"},
+                        {"STARTED AT", "started_at"},
+                        {"FINISHED AT", "finished_at"},
+                        {"OUTCOME", "outcome"},
+                        {"ERROR", "error"}});
+  print_rows(events, {{"AT", "at"}, {"EVENT", "kind"}, {"WHO", "who"}, {"DETAIL", "detail"}});
 }
 
 // Prints a line for each change until the end.

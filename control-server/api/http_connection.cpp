@@ -258,6 +258,7 @@ bool HttpConnection::advance_body() {
 
 void HttpConnection::dispatch() {
   enter(Phase::answering, hub_->config.answer_time);
+  whole_ = true;
   if (request_id_.empty()) request_id_ = hub_->next_request_id();
   log_request(request_id_, head_, peer_);
   HttpRequest request{
@@ -327,6 +328,7 @@ void HttpConnection::on_written(const error_code& error) {
     std::string().swap(out_);  // one large answer must not stay in memory with an idle connection
   }
   if (!keep_alive_ || hub_->stopping) return linger();
+  whole_ = false;
   enter(Phase::idle, hub_->config.idle_time);
   advance();
 }
@@ -369,8 +371,9 @@ void HttpConnection::linger() {
   enter(Phase::lingering, hub_->config.linger_time);
   in_.clear();
   if (!socket_.secure()) return end_sending();
-  // What the client still sends disturbs the parting of TLS: it is read all the same.
-  socket_.say_end([self = shared_from_this()](const error_code&) { self->end_sending(); });
+  // To OpenSSL what comes after the parting is an error: of a client that may still be sending the end is not
+  // said.  It knows from the answer's length where that ends.
+  if (whole_) socket_.say_end([self = shared_from_this()](const error_code&) { self->end_sending(); });
   read();
 }
 

@@ -127,6 +127,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   HeadParser parser_;
   HttpHead head_;
+  bool whole_ = false;  // the request has come to its end
   std::string body_;
   std::size_t charged_ = 0;  // of hub_->body_bytes
   std::string request_id_;

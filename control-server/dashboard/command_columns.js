@@ -26,7 +26,11 @@ function marks(command) {
     { class: 'marks' },
     command.key && el('span', { class: 'tag', title: 'key' }, `key ${command.key}`),
     command.deliver &&
-      el('span', { class: 'tag', title: 'is published there' }, `to ${command.deliver.exchange || command.deliver.routing_key}`),
+      el(
+        'span',
+        { class: 'tag', title: 'is published there' },
+        `to ${command.deliver.exchange || command.deliver.routing_key}`,
+      ),
     command.workflow &&
       el('a', { class: 'tag', href: href(['workflows', command.workflow]) }, `workflow ${command.node ?? ''}`),
     command.schedule &&

@@ -65,9 +65,10 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 std::string refusal(const Result<TlsContext>& made) { return made ? "taken" : made.error().what; }
 
-// Of a client that does not look at what it shows, nor at what it is shown.
-TlsContext show_anything(const IssuedFiles& issued) {
+// Of a client that does not look at what it shows.
+TlsContext show_anything(const IssuedFiles& issued, const std::string& authorities) {
   auto context = std::make_shared<boost::asio::ssl::context>(boost::asio::ssl::context::tls_client);
+  context->load_verify_file(authorities);
   context->use_certificate_chain_file(issued.certificate);
   context->use_private_key_file(issued.key, boost::asio::ssl::context::pem);
   return context;
@@ -109,8 +110,8 @@ TEST_CASE("a client without a certificate, or with a wrong one, is not let in") 
   pair.use(files(gone, trusted));
   CHECK(has(pair.connect(), "certificate revoked"));
   CHECK(has(refusal(tls_for_client(files(late, trusted))), "has expired"));
-  pair.use(show_anything(late));
-  CHECK(has(pair.connect(), "certificate expired"));
+  pair.use(show_anything(late, trusted));
+  CHECK_THAT(pair.connect(), Catch::Contains("certificate expired"));
   CHECK(world.accepted == nullptr);
 }
 
@@ -127,8 +128,8 @@ TEST_CASE("a server whose certificate is for another host, or of another authori
       {"DNS:localhost", "localhost", trusted, ""},
       {"DNS:localhost", "127.0.0.1", trusted, "IP address mismatch"},
       {"DNS:127.0.0.1", "127.0.0.1", trusted, "IP address mismatch"},
-      {"IP:127.0.0.1", "localhost", trusted, "Hostname mismatch"},
-      {"DNS:other.example", "localhost", trusted, "Hostname mismatch"},
+      {"IP:127.0.0.1", "localhost", trusted, "hostname mismatch"},
+      {"DNS:other.example", "localhost", trusted, "hostname mismatch"},
       {"IP:127.0.0.1", "127.0.0.1", strangers.file(), "unable to get local issuer certificate"},
   };
   for (const Case& each : cases) {
@@ -219,7 +220,7 @@ TEST_CASE("files that cannot be used are refused by flag and name") {
         "--tls-key " + good.key + "x: No such file or directory");
   CHECK(has(server({good.certificate, another.key, ""}), "is not the key of the certificate"));
   CHECK(has(server({good.key, good.key, ""}), "holds no certificate"));
-  CHECK(has(server({good.certificate, good.certificate, ""}), "others may read"));
+  CHECK(has(server({good.certificate, good.certificate, ""}), "holds no private key"));
   CHECK(
       has(server(files(expired, "")), "--tls-cert " + expired.certificate + ": the certificate has expired"));
   CHECK(has(server({good.certificate, good.key, write(trusted + ".none", "none"), "--tls-client-ca"}),

@@ -64,10 +64,13 @@ await openWorld();
 try {
   await world.stage.order('start_agents', ['agent-3'], { queues: 'default,mail' });
   const workflow = await plans();
-  const dead = await submit({ type: 'builtin.fail', payload: { times: 9 }, retry: { max_attempts: 3, initial_delay_ms: 200 } });
+  const retry = { max_attempts: 3, initial_delay_ms: 200 };
+  const dead = await submit({ type: 'builtin.fail', payload: { times: 9 }, retry });
   const deliver = { exchange: 'orders', routing_key: 'eu', headers: { region: 'eu' } };
-  const delivery = await submit({ type: 'order.made', payload: { order: 7 }, delay_ms: 7200000, deliver, key: 'order-7' });
-  await batch(Array.from({ length: 120 }, (_, i) => ({ type: 'builtin.echo', queue: 'mail', delay_ms: 3600000 + i * 60000 })));
+  const order = { type: 'order.made', payload: { order: 7 }, key: 'order-7' };
+  const delivery = await submit({ ...order, delay_ms: 7200000, deliver });
+  const later = (i) => ({ type: 'builtin.echo', queue: 'mail', delay_ms: 3600000 + i * 60000 });
+  await batch(Array.from({ length: 120 }, (_, i) => later(i)));
   await ask('PUT', '/v1/queues/mail', { max_running: 20, rate: { count: 600, per_ms: 60000 } });
   const pages = await Promise.all(Object.values(SIZES).map((size) => visit('/', size)));
   await work();

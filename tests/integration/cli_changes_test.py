@@ -67,6 +67,19 @@ class Changes(TestCase):
         told = self.duly("schedules", "versions", "tick").splitlines()
         self.assertEqual([line.split()[0] for line in told], ["VERSION", "3", "2", "1"])
 
+    def test_what_is_wrong_is_said_once(self):
+        self.assertEqual(self.duly("queues", "limit", "mail", "--rate", "0", code=1).count("must be a whole number"), 1)
+        several = self.duly("submit", "no spaces", "--queue", "no spaces either", code=1)
+        self.assertIn("/type: ", several)
+        self.assertIn("/queue: ", several)
+
+    def test_one_command_is_shown_with_what_befell_it(self):
+        id = self.api.submit(delay_ms=3600_000)["id"]
+        self.duly("reschedule", id, "--due-at", in_ms(7200_000))
+        shown = self.duly("get", id)
+        self.assertRegex(shown, r"(?m)^AT +EVENT +WHO +DETAIL *$")
+        self.assertNotIn("[{", shown)
+
     def test_a_due_time_and_why(self):
         id = self.api.submit(delay_ms=3600_000)["id"]
         due_at = in_ms(7200_000)
