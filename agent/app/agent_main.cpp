@@ -311,15 +311,12 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
   if (!options.arguments().empty() && !checks) return say_manual(options.arguments());
   const AgentConfig config = configuration(options);
   const BuiltinConfig builtins{options.text("append-dir"), options.list("allow-exec"), http_jobs(options)};
-  if (checks) {
-    servers(options);
+  AsioLoop loop;
+  LinkConnector connector = asio_connector(loop, servers(options), kConnectLimit, tls_of_link(options));
+  if (checks)
     return check_config(builtins, rabbit_configuration(options, config.name), options.on("connect"));
-  }
   if (const Status registered = register_builtins(handlers, builtins); !registered)
     leave(1, registered.error().what);
-  const TlsSource tls = tls_of_link(options);
-
-  AsioLoop loop;
   ServiceManager manager(process_environment(), ::getpid());
   std::unique_ptr<AgentNode> node;
   const Duration drain = milliseconds{options.integer("drain-ms")};
@@ -344,7 +341,6 @@ int run_agent(int argc, char** argv, HandlerRegistry& handlers) {
         loop, [&](Span span) { exporter->add(std::move(span)); }, mix(config.incarnation.value));
   AgentPorts links = ports(pool, node, crash, config.fault_injection, spans ? &*spans : nullptr);
   links.circuits = [circuits = builtins.http.circuits] { return open_circuits(*circuits); };
-  LinkConnector connector = asio_connector(loop, servers(options), kConnectLimit, tls);
   node = std::make_unique<AgentNode>(loop, std::move(connector), broker, std::move(links), config);
   const auto metrics = serve_metrics(options, loop, [&] {
     const auto counts = exporter ? exporter->counts() : SpanCounts{};

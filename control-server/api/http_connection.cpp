@@ -7,6 +7,7 @@
 #include "common/base/assert.h"
 #include "common/base/ids.h"
 #include "common/base/log.h"
+#include "control-server/api/http_log.h"
 
 namespace duly {
 namespace {
@@ -21,21 +22,6 @@ std::string peer_of(const boost::asio::ip::tcp::socket& socket) {
   error_code error;
   const auto endpoint = socket.remote_endpoint(error);
   return error ? "unknown" : endpoint.address().to_string();
-}
-
-// Without the query, which may hold what was asked for: a key, a label.
-void log_request(const std::string& id, const HttpHead& head, const std::string& peer) {
-  if (!log_enabled(LogLevel::debug)) return;
-  log(LogLevel::debug, "http", "request",
-      {{"request_id", id},
-       {"method", head.method},
-       {"path", head.target.substr(0, head.target.find('?'))},
-       {"peer", peer}});
-}
-
-void log_answer(const std::string& id, int status) {
-  if (!log_enabled(LogLevel::debug)) return;
-  log(LogLevel::debug, "http", "answer", {{"request_id", id}, {"status", status}});
 }
 
 }  // namespace

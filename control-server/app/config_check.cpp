@@ -3,6 +3,7 @@
 #include "common/app/config_report.h"
 #include "common/app/token_file.h"
 #include "control-server/app/key_files.h"
+#include "control-server/app/server_tls.h"
 #include "control-server/store/store_header.h"
 
 namespace duly {
@@ -21,6 +22,13 @@ void check_keys(ConfigReport& report, const ServerConfig& config) {
     const auto tokens = read_token_file(config.agent_tokens);
     report.check("agent-token-file", tokens ? ok_status() : Status(tokens.error()), config.agent_tokens);
   }
+}
+
+void check_tls(ConfigReport& report, const ServerTlsFiles& files) {
+  if (files.certificate.empty())
+    return report.note("tls-cert", "none: --http and --link speak in clear text");
+  const auto tls = read_server_tls(files);
+  report.check("tls-cert", tls ? ok_status() : Status(tls.error()), files.certificate);
 }
 
 void check_store(ConfigReport& report, const ServerConfig& config) {
@@ -47,6 +55,7 @@ int check_config(const ServerConfig& config, bool connect) {
   report.good("http", format_host_port(config.http));
   report.good("link", format_host_port(config.link));
   check_keys(report, config);
+  check_tls(report, config.tls);
   check_store(report, config);
   check_broker(report, config.rabbit, connect);
   return report.finish();

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "common/app/common_options.h"
 #include "common/app/options.h"
@@ -22,20 +23,9 @@ using duly::OptionKind;
 
 constexpr duly::Duration kSpansTime = duly::seconds{2};  // for the last spans, at the end
 
-duly::OptionTable table() {
-  duly::OptionTable t;
-  t.program = "duly-server";
-  t.summary =
-      "the control server of Duly: owns the command store, leases shards to agents, serves the HTTP API";
-  t.options = {
-      {"http", OptionKind::text, "127.0.0.1:8080", "HTTP API, dashboard, metrics", "HOST:PORT"},
-      {"link", OptionKind::text, "127.0.0.1:7070", "where agents connect", "HOST:PORT"},
-      {"data", OptionKind::text, "./duly-data", "folder of the store (duly.db)", "DIR"},
-      {"shards", OptionKind::integer, "64", "of a new store; cannot be changed later", "N", 1, 4096},
-      {"lease-ttl-ms", OptionKind::integer, "5000", "an agent silent for this long has lost its shards", "N",
-       200, 3'600'000},
-      {"max-queued", OptionKind::integer, "10000",
-       "most commands of one queue that wait unstarted in the broker", "N", 1, 10'000'000},
+// Who may do what, and how it is known who it is.
+std::vector<duly::OptionSpec> access_options() {
+  return {
       {"api-keys", OptionKind::text, "",
        "who may ask the HTTP API: lines of name role sha256-of-key; read again on SIGHUP", "FILE"},
       {"agent-token-file", OptionKind::text, "",
@@ -56,6 +46,23 @@ duly::OptionTable table() {
        "agents must show a certificate for their name, signed by one in here", "FILE"},
       {"tls-http-client-ca", OptionKind::text, "",
        "who asks the HTTP API must show a certificate signed by one in here", "FILE"},
+  };
+}
+
+duly::OptionTable table() {
+  duly::OptionTable t;
+  t.program = "duly-server";
+  t.summary =
+      "the control server of Duly: owns the command store, leases shards to agents, serves the HTTP API";
+  t.options = {
+      {"http", OptionKind::text, "127.0.0.1:8080", "HTTP API, dashboard, metrics", "HOST:PORT"},
+      {"link", OptionKind::text, "127.0.0.1:7070", "where agents connect", "HOST:PORT"},
+      {"data", OptionKind::text, "./duly-data", "folder of the store (duly.db)", "DIR"},
+      {"shards", OptionKind::integer, "64", "of a new store; cannot be changed later", "N", 1, 4096},
+      {"lease-ttl-ms", OptionKind::integer, "5000", "an agent silent for this long has lost its shards", "N",
+       200, 3'600'000},
+      {"max-queued", OptionKind::integer, "10000",
+       "most commands of one queue that wait unstarted in the broker", "N", 1, 10'000'000},
       {"keep-ms", OptionKind::text, "604800000",
        "ended commands are removed after this time; least 60000, or never", "MS"},
       {"keep", OptionKind::repeated, "", "the same for one state or one type, repeatable", "STATE[:TYPE]=MS"},
@@ -80,6 +87,7 @@ duly::OptionTable table() {
       {"clock-start", OptionKind::text, "", "where the virtual clock begins (RFC 3339); else now", "INSTANT"},
       {"drain-ms", OptionKind::integer, "10000", "time for orderly leaving after SIGTERM", "N", 0, 3'600'000},
   };
+  add_options(t, access_options());
   add_options(t, duly::broker_options());
   t.options.push_back({"amqp-management", OptionKind::text, "",
                        "RabbitMQ's management API, asked whether settings of queues lose messages", "URL"});

@@ -67,7 +67,11 @@ class Three(TestCase):
         return self.trio.node_at(int(ports[-1]))
 
     def all_end(self, ids, began, what):
-        self.cluster.idle(60 * LOAD)
+        try:
+            self.cluster.idle(60 * LOAD)
+        except AssertionError:
+            print([self.api.get(f"/v1/queues/{queue}") for queue in ("default", "mail")])
+            raise
         self.check_all_ran(self.cluster, ids)
         print(f"{what}: all of {len(ids)} had ended {time.monotonic() - began:.1f} s after it")
 

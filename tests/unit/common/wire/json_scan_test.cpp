@@ -157,15 +157,15 @@ TEST_CASE("nothing is taken for JSON that the parser refuses") {
 }
 
 TEST_CASE("nor is anything of what goes wrong by a byte or two") {
-  std::mt19937 random(20261122);
+  std::mt19937 draw(20261122);
   const std::string bytes = "{}[]\",:\\ u0123456789eE+-.tfnd8\n\x80\xC3\xED\xA0\xFF";
   std::size_t taken = 0;
   for (int round = 0; round < 40'000; ++round) {
-    std::string text = kOrdinary[random() % kOrdinary.size()];
+    std::string text = kOrdinary[draw() % kOrdinary.size()];
     for (int i = 0; i < 2; ++i) {
-      const std::size_t at = random() % (text.size() + 1);
-      const char byte = bytes[random() % bytes.size()];
-      if (random() % 2 == 0 && at < text.size())
+      const std::size_t at = draw() % (text.size() + 1);
+      const char byte = bytes[draw() % bytes.size()];
+      if (draw() % 2 == 0 && at < text.size())
         text[at] = byte;
       else
         text.insert(at, 1, byte);
