@@ -21,7 +21,7 @@ struct EdgeStats {
   std::int64_t database_bytes = 0, wal_bytes = 0;                              // of the store's files
   std::int64_t disk_available_bytes = 0;
   std::uint64_t spans_exported = 0, spans_dropped = 0;
-  std::size_t lossy_settings = 0;  // of queues in the broker
+  std::size_t lossy_settings = 0;          // of queues in the broker
   std::int64_t certificate_expiry_ms = 0;  // of the one that is shown; 0 = without TLS
 };
 
