@@ -11,6 +11,7 @@
 namespace duly {
 namespace {
 
+constexpr seconds kRejectsForLong{1};  // without a confirm in between
 constexpr amqp_channel_t kPublishChannel = 1;
 constexpr amqp_channel_t kDeclareChannel = 2;  // a refused declaration closes its channel, and no other
 constexpr std::size_t kConfirmFramesPerTurn = 4096;
@@ -101,6 +102,7 @@ std::optional<MonoTime> RabbitPublisher::oldest() const {
 }
 
 void RabbitPublisher::lost() {
+  rejecting_since_.reset();
   settle(tracker_.on_channel_lost());
   foreign_.lost();
   returned_ = MessageAssembler{};
@@ -139,12 +141,13 @@ Status RabbitPublisher::on_method(RabbitConnection& connection, const amqp_metho
     case AMQP_BASIC_ACK_METHOD: {
       const auto* ack = static_cast<const amqp_basic_ack_t*>(method.decoded);
       settle(tracker_.on_ack(ack->delivery_tag, ack->multiple != 0));
+      rejecting_since_.reset();
       return ok_status();
     }
     case AMQP_BASIC_NACK_METHOD: {
       const auto* nack = static_cast<const amqp_basic_nack_t*>(method.decoded);
       settle(tracker_.on_nack(nack->delivery_tag, nack->multiple != 0));
-      return ok_status();
+      return rejected();
     }
     case AMQP_BASIC_RETURN_METHOD: {
       const auto* back = static_cast<const amqp_basic_return_t*>(method.decoded);
@@ -165,6 +168,15 @@ Status RabbitPublisher::on_method(RabbitConnection& connection, const amqp_metho
     case AMQP_CHANNEL_CLOSE_METHOD: return Error{Errc::unavailable, describe_close(method)};
     default: return ok_status();
   }
+}
+
+// A channel that was opened while a quorum queue was without a leader may go on rejecting what is for it when
+// there is one again (RabbitMQ 3.10); a new one does not.  With a queue that is full by policy nothing is
+// won, and little lost.
+Status RabbitPublisher::rejected() {
+  if (!rejecting_since_) rejecting_since_ = worker_.now();
+  if (worker_.now() - *rejecting_since_ < kRejectsForLong) return ok_status();
+  return Error{Errc::unavailable, "the broker rejects what is published"};
 }
 
 void RabbitPublisher::set_blocked(bool blocked) {

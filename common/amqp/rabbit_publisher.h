@@ -61,6 +61,7 @@ class RabbitPublisher {
   Status read_all(RabbitConnection& connection);
   Status on_frame(RabbitConnection& connection, const amqp_frame_t& frame);
   Status on_method(RabbitConnection& connection, const amqp_method_t& method);
+  Status rejected();
   void set_blocked(bool blocked);
   std::deque<Work> take_work(std::size_t publishes) DULY_EXCLUDES(mutex_);
   Status do_work(RabbitConnection& connection);
@@ -81,6 +82,7 @@ class RabbitPublisher {
   RabbitForeign foreign_;
   std::vector<SettledPublish> settled_;
   bool blocked_ = false;
+  std::optional<MonoTime> rejecting_since_;  // nothing was confirmed since
 
   Mutex mutex_;
   std::deque<Work> queue_ DULY_GUARDED_BY(mutex_);

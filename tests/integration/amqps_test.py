@@ -16,7 +16,7 @@ class TlsNode(Node):
     @classmethod
     def start_with(cls, authority, certificate, key):
         port = free_port()
-        path = authority.path("rabbitmq", "conf")
+        path = authority.path("rabbitmq.conf")
         with open(path, "w", encoding="ascii") as conf:
             conf.write(f"listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {authority.file}\n"
                        f"ssl_options.certfile = {certificate}\nssl_options.keyfile = {key}\n"

@@ -84,14 +84,15 @@ class ConfigCheck(TestCase):
     def test_each_thing_that_is_wrong_is_named(self):
         keys = self.file("keys", "not a line of a key\n")
         tokens = self.file("tokens", "0123456789abcdef0123\n", 0o644)
-        code, said = self.server("--api-keys", keys, "--agent-token-file", tokens, "--amqp-ca", "/nowhere/ca.pem")
+        code, said = self.server("--api-keys", keys, "--agent-token-file", tokens)
         self.assertEqual(1, code, said)
-        for what in ("BAD   api-keys: " + keys, "BAD   agent-token-file: " + tokens, "BAD   amqp-ca: /nowhere/ca.pem"):
+        for what in ("BAD   api-keys: " + keys, "BAD   agent-token-file: " + tokens):
             self.assertIn(what, said)
         self.assertNotIn("0123456789abcdef0123", said)
 
     def test_what_a_start_would_refuse_it_refuses_in_the_same_words(self):
-        for flags, code in ((["--http", "nonsense"], 2), (["--http", f"0.0.0.0:{free_port()}"], 1), (["--keep-ms", "1"], 2)):
+        for flags, code in ((["--http", "nonsense"], 2), (["--http", f"0.0.0.0:{free_port()}"], 1), (["--keep-ms", "1"], 2),
+                            (["--amqp", "amqps://localhost", "--amqp-ca", "/nowhere/ca.pem"], 2)):
             checked = self.server(*flags)
             started = subprocess.run([program("duly-server"), *self.cluster.server_arguments(), *flags], capture_output=True,
                                      text=True, timeout=30, check=False)
