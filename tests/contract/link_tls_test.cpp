@@ -26,6 +26,7 @@ TlsFiles files(const IssuedFiles& issued, const std::string& authorities) {
 class TlsPair {
  public:
   AsioWorld& serve(const IssuedFiles& shown, const TlsFiles& trust, const std::string& host = "127.0.0.1") {
+    client = End();
     server_tls_ = tls_for_server(files(shown, agents.file())).value();
     client_tls_ = tls_for_client(trust).value();
     world_ = std::make_unique<AsioWorld>(server_tls_);
@@ -53,12 +54,14 @@ class TlsPair {
   void use(TlsContext client_tls) { client_tls_ = std::move(client_tls); }
 
   Authority agents{"agents"}, servers{"servers"};
-  End client;
 
  private:
   TlsContext server_tls_, client_tls_;
   std::unique_ptr<AsioWorld> world_;
   LinkConnector connector_;
+
+ public:
+  End client;  // goes before its loop
 };
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -178,15 +181,20 @@ TEST_CASE("connections that say nothing keep nobody out: beyond a number of them
   const tcp::endpoint there{boost::asio::ip::make_address("127.0.0.1"), world.port()};
   std::vector<tcp::socket> silent;
   for (std::size_t i = 0; i < kTlsHandshakes; ++i) silent.emplace_back(world.loop().context()).connect(there);
-  std::array<bool, 2> ended{};
-  char byte = 0;
-  for (std::size_t i = 0; i < ended.size(); ++i)
-    silent[i].async_read_some(boost::asio::buffer(&byte, 1),
-                              [&ended, i](const auto&, std::size_t) { ended[i] = true; });
+  // The loop, which goes last, ends what is still being read.
+  struct Reading {
+    bool ended = false;
+    char byte = 0;
+  };
+  const std::array<std::shared_ptr<Reading>, 2> reads{std::make_shared<Reading>(),
+                                                      std::make_shared<Reading>()};
+  for (std::size_t i = 0; i < reads.size(); ++i)
+    silent[i].async_read_some(boost::asio::buffer(&reads[i]->byte, 1),
+                              [read = reads[i]](const auto&, std::size_t) { read->ended = true; });
   CHECK(pair.connect().empty());
-  REQUIRE(world.until([&] { return ended[0]; }));
+  REQUIRE(world.until([&] { return reads[0]->ended; }));
   world.settle();
-  CHECK_FALSE(ended[1]);  // whose time is not over
+  CHECK_FALSE(reads[1]->ended);  // whose time is not over
 }
 
 TEST_CASE("new certificates hold for the connections that come after them") {
