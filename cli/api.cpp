@@ -43,6 +43,16 @@ Error no_answer(const httplib::Client& client, const std::string& server, httpli
   return {Errc::in_doubt, "no answer from " + server + " (" + why + "); the request may have been applied"};
 }
 
+Status begin(const Request& request, httplib::Request& out) {
+  out.method = request.method;
+  out.path = request.path;
+  for (const auto& [name, value] : request.headers) {
+    if (!fits_header(value)) return invalid(name + " holds a control character");
+    out.set_header(name, value);
+  }
+  return ok_status();
+}
+
 }  // namespace
 
 struct Api::Http {
@@ -83,12 +93,7 @@ Result<Api> Api::connect(const Session& session) {
 
 Result<Answer> Api::send(const Request& request) {
   httplib::Request out;
-  out.method = request.method;
-  out.path = request.path;
-  for (const auto& [name, value] : request.headers) {
-    if (!fits_header(value)) return invalid(name + " holds a control character");
-    out.set_header(name, value);
-  }
+  if (const Status set = begin(request, out); !set) return set.error();
   if (request.method != "GET") {
     out.body = request.body;
     out.set_header("Content-Type", request.content_type);
@@ -109,12 +114,7 @@ Result<Answer> Api::stream(const Request& request, const std::function<bool(std:
   Answer answer;
   bool enough = false;
   httplib::Request out;
-  out.method = request.method;
-  out.path = request.path;
-  for (const auto& [name, value] : request.headers) {
-    if (!fits_header(value)) return invalid(name + " holds a control character");
-    out.set_header(name, value);
-  }
+  if (const Status set = begin(request, out); !set) return set.error();
   out.response_handler = [&](const httplib::Response& head) {
     answer.status = head.status;
     answer.retry_after = retry_after(head);

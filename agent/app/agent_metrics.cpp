@@ -7,16 +7,6 @@ namespace {
 
 using Samples = std::vector<MetricsPage::Sample>;
 
-std::string_view outcome_name(PublishOutcome outcome) {
-  switch (outcome) {
-    case PublishOutcome::confirmed: return "confirmed";
-    case PublishOutcome::returned: return "returned";
-    case PublishOutcome::rejected: return "nacked";
-    case PublishOutcome::in_doubt: return "unconfirmed";
-  }
-  return "?";
-}
-
 // One sample for each value of an enumeration that begins at 0; those that `name` leaves empty are left out.
 template <class Enum, std::size_t kCount, class Name>
 Samples samples_of(const std::array<std::uint64_t, kCount>& counts, Name name) {
@@ -53,8 +43,9 @@ void add_connections(MetricsPage& page, const AgentStats& s) {
 
 void add_dispatch(MetricsPage& page, const DispatchCounters& d) {
   page.counter("duly_attempts_received_total", "Attempts handed out to this agent.", d.handed_out);
-  page.counters("duly_publishes_total", "Publishes by what the broker made of them.", {"outcome"},
-                samples_of<PublishOutcome>(d.settled, outcome_name));
+  page.counters(
+      "duly_publishes_total", "Publishes by what the broker made of them.", {"outcome"},
+      samples_of<PublishOutcome>(d.settled, [](PublishOutcome outcome) { return name_of(outcome); }));
   page.counters("duly_attempts_given_back_total", "Attempts given back to the server unpublished.",
                 {"reason"},
                 samples_of<GiveBackReason>(d.given_back, [](GiveBackReason r) { return name_of(r); }));

@@ -22,16 +22,6 @@ void add_attempt(Span& span, CommandId id, int attempt, int max_attempts, const 
   span.attributes.emplace_back("duly.max_attempts", max_attempts);
 }
 
-std::string_view span_name_of(PublishOutcome outcome) {
-  switch (outcome) {
-    case PublishOutcome::confirmed: return "confirmed";
-    case PublishOutcome::returned: return "returned";
-    case PublishOutcome::rejected: return "nacked";
-    case PublishOutcome::in_doubt: return "unconfirmed";
-  }
-  return "?";
-}
-
 // Of a run that was told to stop: what the executor has made of it by then.
 std::string outcome_of_stop(const std::string& reason) {
   if (reason == "cancelled") return "cancelled";
@@ -64,7 +54,7 @@ void AgentSpans::settled(const std::vector<SettledPublish>& results) {
     if (at == sending_.end()) continue;
     for (Span& span : at->second) {
       span.ended = loop_.wall();
-      const std::string_view outcome = span_name_of(result.outcome);
+      const std::string_view outcome = name_of(result.outcome);
       span.attributes.emplace_back("duly.outcome", std::string(outcome));
       if (result.outcome != PublishOutcome::confirmed) note_error(span, outcome, result.detail);
       take_(std::move(span));

@@ -21,6 +21,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -55,6 +56,16 @@ struct AmqpMessage {
 };
 
 enum class PublishOutcome : std::uint8_t { confirmed, returned, rejected, in_doubt };
+// As metrics and spans call it.
+constexpr std::string_view name_of(PublishOutcome outcome) {
+  switch (outcome) {
+    case PublishOutcome::confirmed: return "confirmed";
+    case PublishOutcome::returned: return "returned";
+    case PublishOutcome::rejected: return "nacked";
+    case PublishOutcome::in_doubt: return "unconfirmed";
+  }
+  return "?";
+}
 
 using PublishTicket = std::uint64_t;  // the caller's own number for one publish
 struct SettledPublish {

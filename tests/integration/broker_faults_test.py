@@ -59,6 +59,20 @@ class OwnNode(TestCase):
         self.up_again()
         self.check_all_ran(self.cluster, ids)
 
+    def test_a_publisher_that_is_only_rejected_connects_anew(self):
+        """A channel that goes on rejecting is left; here it is a queue that is full that rejects."""
+        cluster = self.cluster
+        self.queued(1)
+        self.node.script("ctl", self.node.folder, "set_policy", "--apply-to", "queues", "full", r"^duly\.execute\.late$",
+                         '{"max-length": 1, "overflow": "reject-publish"}')
+        self.addCleanup(self.node.script, "ctl", self.node.folder, "clear_policy", "full")
+        ids = cluster.api.batch([cluster.append(n, queue=LATE, retry=QUICK) for n in range(20)])
+        self.wait("the connection is given up",
+                  lambda: any("the broker rejects what is published" in agent.log() for agent in cluster.agents.values()), 60)
+        cluster.start_agent("a-late", queues=LATE, roles="execute")
+        cluster.idle()
+        self.assertEqual(len(self.check_nothing_twice(cluster)), 1 + len(ids))
+
     def test_wiped_while_commands_are_queued(self):
         ids = self.queued(500)
         with self.cluster.connect() as broker:

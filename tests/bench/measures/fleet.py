@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 
-from lib.process import ROOT
+from lib.process import ROOT, eventually
 from measures.world import TTL_MS, cpu_seconds
 
 BEATS_A_TTL = 4  # as duly-agent does
@@ -121,11 +121,11 @@ class Fleet:
         return max(self.holders[shard][1] for shard in orphans) - begun, len(orphans)
 
     def until(self, what, check, seconds=60):
-        deadline = time.monotonic() + seconds
-        while not check():
-            if self.failure or time.monotonic() > deadline:
-                raise RuntimeError(f"fleet: {self.failure or 'not within ' + str(seconds) + ' s: ' + what}")
-            time.sleep(0.005)
+        def look():
+            if self.failure:
+                raise RuntimeError(f"fleet: {self.failure}")
+            return check()
+        eventually(what, look, seconds, 0.005)
 
     def close(self):
         self.stopping = True
