@@ -200,6 +200,7 @@ void Executor::drain() {
   draining_ = true;
   consuming_ = false;
   effects_.consume = false;
+  if (!DULY_PLANTED("drain.starved")) starved_since_.reset();  // or that moment, long past, is its next
   for (const auto& [nonce, held] : waiting_) settle(held, Settle::requeue);
   waiting_.clear();
 }

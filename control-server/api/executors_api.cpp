@@ -10,6 +10,7 @@ namespace duly {
 namespace {
 
 constexpr std::int64_t kHighestAttempt = 1'000'000'000;
+constexpr std::int64_t kHighestToken = INT32_MAX;
 
 // The command and attempt in the path; nothing after having answered 400.
 std::optional<AttemptRef> attempt_of(const ApiCall& call) {
@@ -23,17 +24,27 @@ std::optional<AttemptRef> attempt_of(const ApiCall& call) {
   return AttemptRef{*id, static_cast<int>(*attempt)};
 }
 
+std::optional<Token> read_token(const Json& body, Complaints& complaints) {
+  const auto field = body.find("token");
+  if (field == body.end()) return std::nullopt;
+  const bool whole = field->is_number_integer() && *field >= 0 && *field <= kHighestToken;
+  if (whole) return Token{field->get<std::int32_t>()};
+  complaints.add("/token", "must be a whole number from 0: the message's header duly-token");
+  return std::nullopt;
+}
+
 void begin(Api& api, ApiCall&& call) {
   const auto attempt = attempt_of(call);
   if (!attempt) return;
   const auto body = object_body(call);
   if (!body) return;
   Complaints complaints;
-  refuse_unknown(*body, {"executor"}, complaints);
+  refuse_unknown(*body, {"executor", "token"}, complaints);
   const std::string executor = read_executor(*body, /*required=*/true, complaints);
+  const std::optional<Token> token = read_token(*body, complaints);
   if (!complaints.empty()) return call.respond(complaints.response());
-  ask_and_pass_on(api, call.respond, [ref = *attempt, executor](ReplyTo reply) {
-    return Input(HttpBegin{reply, ref.id, ref.attempt, executor});
+  ask_and_pass_on(api, call.respond, [ref = *attempt, executor, token](ReplyTo reply) {
+    return Input(HttpBegin{reply, ref.id, ref.attempt, executor, token});
   });
 }
 

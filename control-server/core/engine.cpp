@@ -82,10 +82,10 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   step_operations();
   settle_dependants();
   stats_.removed += remover_.step(now_, disk_low_);
-  callbacks_.step(now_ms(), effects_);
+  if (may_tell()) callbacks_.step(now_ms(), effects_);
   rebalance();
-  hand_out();
-  publish_dead_letters();
+  if (now_.mono >= rest_until_) hand_out();
+  if (may_tell()) publish_dead_letters();
   answer_clock();
   tell_changes();
   stats_.committed_inputs += inputs.size();
@@ -154,6 +154,19 @@ void Engine::keep_waits(const std::vector<Input>& inputs) {
   });
 }
 
+// What is told to a receiver or the broker comes back to be recorded.  While there is no room for that, it
+// would be told again and again.
+bool Engine::may_tell() const {
+  return DULY_PLANTED("full.telling") || (!disk_low_ && now_.mono >= rest_until_);
+}
+
+std::vector<Effect> Engine::answers_to_questions(std::vector<Input>& inputs) {
+  for (Input& input : inputs) {
+    if (auto* query = std::get_if<Query>(&input)) on(*query);
+  }
+  return std::exchange(effects_, {});
+}
+
 void Engine::apply(Input& input) {
   std::visit([this](auto& i) { on(i); }, input);
 }
@@ -188,7 +201,8 @@ MonoTime Engine::next_wakeup(Moment now) const {
   if (const auto due = window_.next_ms(lane_open); due && *due > wall_ms) {
     next = std::min(next, now.mono + milliseconds{*due - wall_ms});
   }
-  if (const std::int64_t call_ms = callbacks_.next_ms(); call_ms < INT64_MAX)
+  if (rest_until_ > now.mono) next = std::min(next, rest_until_);
+  if (const std::int64_t call_ms = callbacks_.next_ms(); call_ms < INT64_MAX && may_tell())
     next = std::min(next, now.mono + milliseconds{std::max<std::int64_t>(call_ms - wall_ms, 0)});
   if (next_fire_ms_ < INT64_MAX && !draining_ && !disk_low_)
     next = std::min(next, now.mono + milliseconds{std::max<std::int64_t>(next_fire_ms_ - wall_ms, 0)});

@@ -68,6 +68,12 @@ class Engine {
   // is told to look at what is.
   [[nodiscard]] std::vector<Effect> answers_to_waits(const std::vector<Input>& inputs);
 
+  // After a full disk, in a new engine: until then nothing leaves that will have to be recorded.
+  void rest_until(MonoTime until) { rest_until_ = until; }
+
+  // The answers to those of `inputs` that only ask, without a batch: nothing is stored.
+  [[nodiscard]] std::vector<Effect> answers_to_questions(std::vector<Input>& inputs);
+
   // The request's reply, for a caller that must answer a batch that failed; 0 = none expected.
   static ReplyTo reply_of(const Input& input);
 
@@ -87,6 +93,7 @@ class Engine {
   void apply(Input& input);
   void end_what_ran_before_restore();
   void answer_clock();
+  [[nodiscard]] bool may_tell() const;
   void tell_changes();
   void note_missing(CommandId id, const std::string& how);
   void keep_waits(const std::vector<Input>& inputs);
@@ -311,6 +318,7 @@ class Engine {
 
   std::map<PublishTicket, std::pair<CommandId, int>> dead_letters_;  // being published
   PublishTicket next_ticket_ = 1;
+  MonoTime rest_until_{};
   bool dead_letters_pending_ = true;
   MonoTime dead_letters_after_{};
 

@@ -21,7 +21,9 @@ Problem no_such_command() { return {404, "Not found", "there is no such command"
 
 void Engine::on(HttpBegin& input) {
   const PartyNumber party = store_.party_number(input.executor, Incarnation{0});
-  const Permit permitted = permit({input.id, input.attempt, std::nullopt, party});
+  const bool any_token = DULY_PLANTED("begin.token");
+  const Permit permitted =
+      permit({input.id, input.attempt, any_token ? std::optional<Token>{} : input.token, party});
   if (permitted.refusal == Refusal::none) {
     executors_[party].name = input.executor;
     return answer(input.reply,
@@ -107,7 +109,9 @@ bool Engine::record(const ResultMessage& input, const StateRow& row) {
   const FinishItem& item = input.item;
   const bool any_attempt = DULY_PLANTED("results.fence");
   if (row.state == State::running && (row.attempt == item.attempt || any_attempt)) {
-    const bool this_message = !input.token || *input.token == row.token;
+    // Who holds the permit may have begun with a message of before a reschedule, where it did not say which.
+    const bool by_name = !input.executor.empty();
+    const bool this_message = by_name || !input.token || *input.token == row.token;
     FinishItem current = item;
     current.attempt = row.attempt;
     return this_message && finish(current, foreign_runner(row.id, row.attempt, input.executor));

@@ -14,7 +14,8 @@ namespace {
 constexpr std::int64_t kCheckpointPages = 4096;
 // With little room left the WAL must not grow: it is copied back often and written anew from its beginning.
 constexpr std::int64_t kCheckpointPagesLow = 32;
-constexpr Duration kFullPause = milliseconds{100};
+constexpr Duration kFullPause = milliseconds{100};  // until the next attempt, and at first of telling anybody …
+constexpr Duration kLongestRest = seconds{5};       // … which doubles up to this while the disk stays full
 constexpr Duration kFullLogEvery = seconds{1};
 constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kRowsBytes = 1024;  // of a new command beside its payload: rows, indexes, key, labels
@@ -126,6 +127,9 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
 // The disk was full all the same: nothing of the batch was applied, and memory ran ahead of the store.
 void EngineHost::begin_again(std::vector<Input>& inputs) {
   // Not at once, for a sweep that finds the disk full again must not turn into a spin.
+  const bool still = full_at_ && loop_.now() - *full_at_ <= 2 * full_rest_;
+  full_rest_ = still ? std::min(full_rest_ * 2, kLongestRest) : kFullPause;
+  full_at_ = loop_.now();
   quiet_until_ = loop_.now() + kFullPause;
   if (loop_.now() >= full_logged_ + kFullLogEvery) {
     full_logged_ = loop_.now();
@@ -141,13 +145,11 @@ void EngineHost::begin_again(std::vector<Input>& inputs) {
   ports_.refused_full(std::move(replies));  // gives up what was kept for this moment …
   store_.checkpoint_if_beyond(0);           // … so that the WAL can be copied back
   engine_ = std::make_unique<Engine>(store_, config_, loop_.moment());
+  engine_->rest_until(loop_.now() + full_rest_);
   disk_low_ = false;  // as the new engine believes, until the next batch looks
   ports_.release(std::move(waits));
-  // A question needs no disk: it is asked again of the engine that begins now.
-  for (Input& input : inputs) {
-    if (std::holds_alternative<Query>(input) && !submit(std::move(input)))
-      break;  // then it times out, as any may
-  }
+  // A question needs no disk; in a batch of its own it might find it full again, and so on without end.
+  ports_.release(engine_->answers_to_questions(inputs));
 }
 
 void EngineHost::schedule_tick() {

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/base/mutex.h"
@@ -56,6 +57,8 @@ class EngineHost {
   MonoTime tick_at_{};
   MonoTime quiet_until_{};  // no tick before, after a full disk
   MonoTime full_logged_{};
+  std::optional<MonoTime> full_at_;  // when the disk was found full last, and how long the engine rested then
+  Duration full_rest_{};
   bool disk_low_ = false;  // as the engine was last told
   bool stopped_ = false;   // after a fatal failure nothing more is applied
 

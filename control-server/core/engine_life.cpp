@@ -90,7 +90,9 @@ Permit Engine::permit(const PermitRequest& request) {
   if (row->state != State::scheduled && row->state != State::queued) return {Refusal::stale};
   const bool other_token = token && *token != row->token && !DULY_PLANTED("permit.token");
   if (attempt != row->next_attempt() || other_token) return {Refusal::stale};
-  if (!token && row->due_ms > now_ms()) return {Refusal::not_due};
+  // The token of an agent's message tells that the row was due; what a stranger says of one proves nothing.
+  const bool proven = token && (session.value != 0 || ran);
+  if (!proven && row->due_ms > now_ms()) return {Refusal::not_due};
   if (row->expires_ms != 0 && row->expires_ms <= now_ms() && !DULY_PLANTED("permit.expiry")) {
     expire(*row);
     return {Refusal::expired};

@@ -187,6 +187,7 @@ struct HttpBegin {
   CommandId id;
   int attempt = 0;
   std::string executor;
+  std::optional<Token> token = std::nullopt;  // of the message it has; not said = not compared
 };
 // It runs still.  An executor that is not named (empty) is whoever began that attempt.
 struct HttpHeartbeat {

@@ -24,6 +24,9 @@ const std::string kName = "foreigner";
 // One and the same for every copy of a message.
 bool asks(CommandId id) { return mix(static_cast<std::uint64_t>(id.value)) % 10 < 7; }
 
+// The token of its message, when it begins; who does not gives its name with the result.
+bool says_token(CommandId id) { return mix(static_cast<std::uint64_t>(id.value)) / 10 % 2 == 0; }
+
 int status_of(const Answer& answer) {
   const auto* problem = std::get_if<Problem>(&answer.what);
   return problem != nullptr ? problem->status : 200;
@@ -124,7 +127,9 @@ void World::take_foreign(const Delivery& delivery) {
 void World::begin_foreign(const ForeignRun& run) {
   ask_foreign(
       [run](ReplyTo reply) {
-        return HttpBegin{reply, run.ref.id, run.ref.attempt, kName};
+        const bool says = says_token(run.ref.id);
+        return HttpBegin{reply, run.ref.id, run.ref.attempt, kName,
+                         says ? std::optional{run.token} : std::nullopt};
       },
       [this, run, at = loop_.now()](int status) {
         if (status >= 500) return foreign_later(kAgain, [this, run] { begin_foreign(run); });
@@ -180,7 +185,9 @@ void World::end_foreign(const ForeignRun& run) {
   AmqpMessage message;
   message.routing_key = topology::kResultsQueue;
   message.correlation_id = format_command_id(run.ref.id) + "." + std::to_string(run.ref.attempt);
-  message.body = make_bytes(ok ? R"({"outcome":"succeeded","result":true})" : R"({"outcome":"failed"})");
+  const std::string name = says_token(run.ref.id) || !asks(run.ref.id) ? "" : R"(,"executor":"foreigner")";
+  message.body =
+      make_bytes((ok ? R"({"outcome":"succeeded","result":true)" : R"({"outcome":"failed")") + name + "}");
   if (rng_.chance(0.5)) message.headers["duly-token"] = std::int64_t{run.token.value};
   publish_report(run, message);
   // It did not wait for its confirm, or somebody sends old ones again.

@@ -13,6 +13,7 @@ constexpr Duration kSampleEvery = milliseconds{250};
 // is one slot).
 constexpr Duration kOwnTimes = seconds{12};
 constexpr Duration kLongestRun = milliseconds{2500};
+constexpr int kStepsOfSecond = 200'000;  // a hundred times what a busy world takes
 
 }  // namespace
 
@@ -146,6 +147,7 @@ WorldCounts World::counts() const {
 // --------------------------------------------------------------------------------------------------
 
 void World::step() {
+  watch_for_spin();
   server_wall_ = std::max(server_wall_, loop_.wall());
   try {
     loop_.run_one();
@@ -155,6 +157,16 @@ void World::step() {
     restart_agent(crash.agent);
   }
   if (server_->up() && server_->wants_to_die()) server_dies(SimServer::Death::process);
+}
+
+// Nothing goes round and round: neither a reader nor a full disk may make it.
+void World::watch_for_spin() {
+  if (loop_.now() - second_since_ >= seconds{1}) {
+    second_since_ = loop_.now();
+    steps_of_second_ = 0;
+  }
+  if (++steps_of_second_ > kStepsOfSecond)
+    throw Violation{"I7: it spins, " + std::to_string(kStepsOfSecond) + " steps within a second"};
 }
 
 void World::run_for(Duration length) {

@@ -41,6 +41,7 @@ class World {
   void agent_passed(std::size_t index, const char* point);
   void heal();
   void step();
+  void watch_for_spin();
   void server_dies(SimServer::Death how);
   void start_server_later(Duration after);
   void start_agent_later(std::size_t index, Duration after);
@@ -141,6 +142,7 @@ class World {
   void start_callbacks();
   void ask_for_callback(NewCommand& command) const;
   void called_back(const SendCallback& call, std::function<void(CallbackSettled)> answer);
+  void watch_calls(const SendCallback& call);
   [[nodiscard]] bool was_told(const StateRow& row) const;
   void judge_callbacks(const std::map<CommandId, StateRow>& rows);
 
@@ -240,6 +242,7 @@ class World {
   std::vector<CommandId> deliveries_;  // the same of those in deliver mode
   std::shared_ptr<Rng> delivery_dice_;
   std::shared_ptr<Rng> callback_dice_;
+  std::map<std::pair<CommandId, int>, std::pair<MonoTime, int>> calls_;  // of an end: since when, how many
   std::map<CommandId, std::set<std::pair<State, std::int64_t>>> told_;  // ends that the receiver knows
   int to_submit_ = 0;
   std::uint64_t next_key_ = 1;
@@ -274,6 +277,8 @@ class World {
   bool sync_fails_with_submit_ = false;  // at the next one
   bool crash_at_commit_ = false, crash_after_commit_ = false, crash_before_reply_ = false;
   std::string crash_point_;  // of the next agent that passes it, armed
+  MonoTime second_since_{};
+  int steps_of_second_ = 0;
   std::uint64_t hash_ = 0x9E3779B97F4A7C15ULL;
   WorldCounts counts_;
   StatsSnapshot stats_;  // of the present server process, as last asked

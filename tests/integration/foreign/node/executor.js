@@ -95,7 +95,7 @@ async function execute(channel, message) {
   const { messageId, type, headers } = message.properties;
   let timeoutMs;
   if (begins) {
-    const answer = await ask(messageId, 'begin');
+    const answer = await ask(messageId, 'begin', { token: headers['duly-token'] });
     // Either way this message has done its duty: an attempt begins once, and from then on the server watches it.
     channel.ack(message);
     if (answer.status !== 200) return console.log('refused', messageId, answer.detail);

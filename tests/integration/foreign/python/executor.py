@@ -94,7 +94,7 @@ class Executor:
     def execute(self, acknowledge, properties, body):
         message_id, timeout_ms = properties.message_id, None
         if self.options.begin:
-            status, answer = self.duly.ask(message_id, "begin")
+            status, answer = self.duly.ask(message_id, "begin", token=properties.headers["duly-token"])
             # Either way this message has done its duty: an attempt begins once, and from then on the server watches it.
             acknowledge()
             if status != 200:

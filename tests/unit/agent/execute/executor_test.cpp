@@ -296,6 +296,7 @@ TEST_CASE("a draining executor requeues what waits, takes nothing new, and hands
   const auto drained = f.executor.take(kExecutorStart);
   CHECK(hows(drained) == std::vector{Settle::requeue});
   CHECK(drained.consume == false);
+  CHECK(f.executor.next_wakeup() == kExecutorStart + seconds{1});  // the time-out of what runs
   CHECK(hows(f.deliver(3, 30)) == std::vector{Settle::requeue});
   f.executor.give_up();
   const auto given = f.executor.take(kExecutorStart);

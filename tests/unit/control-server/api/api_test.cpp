@@ -204,6 +204,14 @@ TEST_CASE("a foreign executor begins and finishes an attempt") {
   World w;
   w.ask("POST", kOne + "/attempts/2/begin", R"({"executor":"py-1"})");
   CHECK(w.last<HttpBegin>().attempt == 2);
+  CHECK_FALSE(w.last<HttpBegin>().token);
+  w.ask("POST", kOne + "/attempts/2/begin", R"({"executor":"py-1","token":3})");
+  CHECK(w.last<HttpBegin>().token == Token{3});
+  for (const std::string wrong : {"-1", "2147483648", "1.0", "\"3\"", "null"}) {
+    w.ask("POST", kOne + "/attempts/2/begin", R"({"executor":"py-1","token":)" + wrong + "}");
+    CHECK(w.status() == 400);
+    CHECK(w.json()["errors"][0]["pointer"] == "/token");
+  }
   w.ask("POST", kOne + "/attempts/2/finish",
         R"({"outcome":"failed","result":{ "a":1},"error":"no","retryable":false})");
   const FinishItem item = w.last<HttpFinish>().item;

@@ -209,6 +209,32 @@ TEST_CASE("a result of before a reschedule, with its token, is no run of what is
   CHECK(world.state() == State::succeeded);
 }
 
+TEST_CASE("a begin with the token of before a reschedule is refused, and no token makes it earlier") {
+  World world;
+  const auto begin = [&](Token token) {
+    return http_status(world.ask(HttpBegin{0, world.id, 1, "py", token}));
+  };
+  world.ask(RescheduleCommand{0, "ann", world.id, to_ms(world.now.wall) + 1000});
+  const Token now = world.row(world.id).token;
+  CHECK(begin(now) == 409);  // not due
+  world.pass(seconds{1});
+  CHECK(begin(world.item.token) == 409);
+  CHECK(begin(now) == 200);
+  CHECK(world.state() == State::running);
+}
+
+TEST_CASE("who began without a token reports by name, whatever message it had") {
+  World world;
+  world.ask(RescheduleCommand{0, "ann", world.id, to_ms(world.now.wall)});
+  REQUIRE(world.begin_as("py") == 200);
+  CHECK(world.report(1, AttemptOutcome::succeeded, world.item.token) == 200);  // of whom?
+  CHECK(world.state() == State::running);
+  CHECK(world.report(1, AttemptOutcome::succeeded, world.item.token, "pz") == 200);
+  CHECK(world.state() == State::running);
+  CHECK(world.report(1, AttemptOutcome::succeeded, world.item.token, "py") == 200);
+  CHECK(world.state() == State::succeeded);
+}
+
 TEST_CASE("a result of what is not due yet is no run of it") {
   World world;
   world.ask(RescheduleCommand{0, "ann", world.id, to_ms(world.now.wall) + test::kMinute});

@@ -319,6 +319,50 @@ TEST_CASE("a full disk refuses the batch whole and by name, and the engine goes 
   CHECK((*store)->counters_agree());
 }
 
+TEST_CASE("a question on a full disk is answered, once, and a fire that finds no room does not spin") {
+  sim::CrashVfs vfs(1);
+  sim::SimLoop loop;
+  auto store = Store::open({"duly.db", vfs.name(), 1, false});
+  REQUIRE(store);
+  std::vector<ReplyTo> answers;
+  EnginePorts ports;
+  ports.release = [&](std::vector<Effect>&& effects) {
+    for (const Effect& effect : effects) {
+      if (const auto* answer = std::get_if<Answer>(&effect)) answers.push_back(answer->reply);
+    }
+  };
+  int full = 0;
+  ports.refused_full = [&](std::vector<ReplyTo>&&) { ++full; };
+  ports.fatal = [](const Error& error) { FAIL(error.what); };
+  EngineHost host(loop, **store, {}, ports);
+  host.start();
+  PutSchedule put{1, "test", {}, true, std::nullopt, ""};
+  put.spec.name = "large";
+  put.spec.timing.every_ms = 1000;
+  put.spec.command = EngineWorld::spec();
+  put.spec.command.payload = make_bytes("\"" + std::string(500'000, 'x') + "\"");
+  REQUIRE(host.submit(std::move(put)));
+  loop.run_for(Duration{1});
+  REQUIRE(answers == std::vector<ReplyTo>{1});
+  vfs.set_capacity(vfs.size() + 20'000);
+  loop.run_for(seconds{2});  // it is due
+  REQUIRE(full > 0);
+  full = 0;
+  for (ReplyTo reply = 2; reply < 12; ++reply) {
+    REQUIRE(host.submit(Query{reply, Query::What::stats, "", {}}));
+    for (int steps = 0; loop.next_at() && *loop.next_at() <= loop.now(); ++steps) {
+      REQUIRE(steps < 100);
+      loop.run_one();
+    }
+    CHECK(answers.size() == reply);
+  }
+  CHECK(full <= 10);
+  (*store)->checkpoint_if_beyond(0);
+  vfs.set_capacity(0);
+  loop.run_for(seconds{6});
+  CHECK((*store)->count(State::scheduled) >= 1);
+}
+
 TEST_CASE("ten thousand of one key hold up neither the engine nor the others") {
   EngineWorld world;
   const SessionId agent = world.connect("a");
