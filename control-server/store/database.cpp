@@ -158,6 +158,11 @@ Status Database::prepare_reader() {
 }
 
 Sql Database::query(const char* sql) {
+  if (write_) write_();
+  return query_beside(sql);
+}
+
+Sql Database::query_beside(const char* sql) {
   if (failed()) return {*this, nullptr};
   auto& statement = statements_[sql];
   if (!statement) {
@@ -174,12 +179,12 @@ Sql Database::query(const char* sql) {
 void Database::begin() {
   if (open_ || failed()) return;
   open_ = true;
-  query("BEGIN IMMEDIATE").run();
+  query_beside("BEGIN IMMEDIATE").run();
 }
 
 Status Database::commit() {
   if (!failed() && !open_) return ok_status();
-  if (!failed()) query("COMMIT").run();
+  if (!failed()) query_beside("COMMIT").run();
   if (failed()) {
     const Error error = *failure_;
     rollback();
