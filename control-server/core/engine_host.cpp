@@ -14,8 +14,9 @@ namespace {
 constexpr std::int64_t kCheckpointPages = 4096;
 // With little room left the WAL must not grow: it is copied back often and written anew from its beginning.
 constexpr std::int64_t kCheckpointPagesLow = 32;
-constexpr Duration kFullPause = milliseconds{100};  // until the next attempt, and at first of telling anybody …
-constexpr Duration kLongestRest = seconds{5};       // … which doubles up to this while the disk stays full
+constexpr Duration kFullPause =
+    milliseconds{100};                         // until the next attempt, and at first of telling anybody …
+constexpr Duration kLongestRest = seconds{5};  // … which doubles up to this while the disk stays full
 constexpr Duration kFullLogEvery = seconds{1};
 constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kRowsBytes = 1024;  // of a new command beside its payload: rows, indexes, key, labels

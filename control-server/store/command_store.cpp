@@ -104,7 +104,8 @@ std::optional<CommandBody> Store::body(CommandId id) {
 }
 
 std::optional<AttemptTerms> Store::attempt_terms(CommandId id) {
-  Sql query = database_->query_beside("SELECT timeout_ms, deliver_exchange IS NOT NULL FROM command WHERE id = ?");
+  Sql query =
+      database_->query_beside("SELECT timeout_ms, deliver_exchange IS NOT NULL FROM command WHERE id = ?");
   if (!query.bind(id.value).next()) return std::nullopt;
   return AttemptTerms{query.integer(0), query.integer(1) != 0};
 }

@@ -80,8 +80,8 @@ std::optional<Arguments> parse(const std::vector<std::string>& words) {
 
 }  // namespace
 
-// Simulated files grow and go with every world: given back to the system each time, their pages are a third of
-// the whole time.
+// Simulated files grow and go with every world: given back to the system each time, their pages are a third
+// of the whole time.
 void keep_memory() {
   constexpr int kBytes = 1 << 30;
   mallopt(M_TRIM_THRESHOLD, kBytes);

@@ -243,7 +243,7 @@ class World {
   std::shared_ptr<Rng> delivery_dice_;
   std::shared_ptr<Rng> callback_dice_;
   std::map<std::pair<CommandId, int>, std::pair<MonoTime, int>> calls_;  // of an end: since when, how many
-  std::map<CommandId, std::set<std::pair<State, std::int64_t>>> told_;  // ends that the receiver knows
+  std::map<CommandId, std::set<std::pair<State, std::int64_t>>> told_;   // ends that the receiver knows
   int to_submit_ = 0;
   std::uint64_t next_key_ = 1;
   std::uint64_t next_incarnation_ = 1;
