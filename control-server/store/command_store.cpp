@@ -9,11 +9,6 @@
 #include "control-server/store/store.h"
 
 namespace duly {
-namespace {
-
-constexpr std::size_t kMostUnwritten = 4096;
-
-}  // namespace
 
 CommandId Store::last_id() {
   Sql query = database_->query(
@@ -72,7 +67,6 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
 
 std::optional<StateRow> Store::find(CommandId id) {
   if (database_->failed()) return std::nullopt;
-  if (const auto row = unwritten_.find(id); row != unwritten_.end()) return row->second;
   if (auto row = live_.find(id)) return row;
   return read_row(id);
 }
@@ -104,8 +98,7 @@ std::optional<CommandBody> Store::body(CommandId id) {
 }
 
 std::optional<AttemptTerms> Store::attempt_terms(CommandId id) {
-  Sql query =
-      database_->query_beside("SELECT timeout_ms, deliver_exchange IS NOT NULL FROM command WHERE id = ?");
+  Sql query = database_->query("SELECT timeout_ms, deliver_exchange IS NOT NULL FROM command WHERE id = ?");
   if (!query.bind(id.value).next()) return std::nullopt;
   return AttemptTerms{query.integer(0), query.integer(1) != 0};
 }
@@ -139,21 +132,9 @@ void Store::note_change(const StateRow& row) {
 
 StateChanges Store::take_changes() { return std::exchange(changes_, {}); }
 
-// Not at once: a message that is confirmed, begun and done within one batch is one write of its row.
 void Store::update(const StateRow& row) {
   database_->begin();
-  unwritten_.insert_or_assign(row.id, row);
-  live_.written(row);
-  if (unwritten_.size() >= kMostUnwritten) write_rows();
-}
-
-void Store::write_rows() {
-  if (unwritten_.empty()) return;
-  for (const auto& [id, row] : std::exchange(unwritten_, {})) write_row(row);
-}
-
-void Store::write_row(const StateRow& row) {
-  Sql query = database_->query_beside(
+  Sql query = database_->query(
       "UPDATE state SET state = ?, due_ms = ?, order_ms = ?, token = ?, attempt = ?, base_attempt = ?, "
       "losses = ?,"
       " queued_ms = ?, started_ms = ?, epoch = ?, publisher = ?, executor = ?, nonce = ?, finished_ms = ?, "
@@ -168,6 +149,7 @@ void Store::write_row(const StateRow& row) {
   query.bind(row.finished_ms).bind(static_cast<std::int64_t>(row.reason)).bind(row.id.value);
   const int changed = query.run();
   DULY_ASSERT(database_->failed() || changed == 1);
+  live_.written(row);
 }
 
 void Store::replace_payload(CommandId id, const Bytes& payload, std::int64_t at_ms, const std::string& who) {
@@ -195,7 +177,7 @@ int Store::revisions(CommandId id) {
 
 void Store::append_attempt(const AttemptRow& row) {
   database_->begin();
-  Sql query = database_->query_beside(
+  Sql query = database_->query(
       "INSERT INTO attempt (id, attempt, epoch, publisher, executor, queued_ms, started_ms, finished_ms, "
       "outcome, error,"
       " result) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");

@@ -158,11 +158,6 @@ Status Database::prepare_reader() {
 }
 
 Sql Database::query(const char* sql) {
-  if (write_) write_();
-  return query_beside(sql);
-}
-
-Sql Database::query_beside(const char* sql) {
   if (failed()) return {*this, nullptr};
   auto& statement = statements_[sql];
   if (!statement) {
@@ -179,12 +174,12 @@ Sql Database::query_beside(const char* sql) {
 void Database::begin() {
   if (open_ || failed()) return;
   open_ = true;
-  query_beside("BEGIN IMMEDIATE").run();
+  query("BEGIN IMMEDIATE").run();
 }
 
 Status Database::commit() {
   if (!failed() && !open_) return ok_status();
-  if (!failed()) query_beside("COMMIT").run();
+  if (!failed()) query("COMMIT").run();
   if (failed()) {
     const Error error = *failure_;
     rollback();

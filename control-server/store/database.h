@@ -10,7 +10,6 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -60,10 +59,6 @@ class Database {
 
   // `sql` must be a literal: statements are prepared once and found again by its address and text.
   Sql query(const char* sql);
-  // For what has nothing to do with the rows that are still to be written: those are not written first.
-  Sql query_beside(const char* sql);
-  // `write` is called before every query(), to write what the transaction has changed in memory alone so far.
-  void before_query(std::function<void()> write) { write_ = std::move(write); }
   // Opens the transaction when none is open (BEGIN IMMEDIATE).
   void begin();
   // Commits what is open.  After any failure since begin(): rolls back and answers it.
@@ -86,7 +81,6 @@ class Database {
 
   std::unique_ptr<SQLite::Database> connection_;
   std::map<std::string_view, std::unique_ptr<SQLite::Statement>> statements_;
-  std::function<void()> write_;
   std::optional<Error> failure_;
   bool open_ = false;
   std::int64_t wal_pages_ = 0;

@@ -1,7 +1,7 @@
 // The rows of commands on their way (queued or running), as the open transaction left them.
 //
 // Each step of a life changes the row that the step before it wrote a moment ago: without this every one of
-// them reads it back.  What is here is what the transaction has made of it, written or not yet; who rolls back
+// them reads it back.  What is here is what the database holds, uncommitted changes included; who rolls back
 // clears it.  Engine thread. Limits.  kMost rows; when it is full it begins anew, and rows are read from the
 // database as if it were not there.
 #pragma once

@@ -15,11 +15,7 @@ constexpr int kKindType = 2;
 
 }  // namespace
 
-Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {
-  database_->before_query([this] {
-    if (!DULY_PLANTED("store.unwritten")) write_rows();
-  });
-}
+Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 Store::~Store() = default;
 
 Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
@@ -125,7 +121,6 @@ void Store::load_counters() {
 // -----------------------------------------------------------------------------------------------
 
 Status Store::commit() {
-  write_rows();
   const bool flush_later = DULY_PLANTED("counters.together") && changed_.size() % 2 == 0;
   if (!flush_later) flush_counters();
   const Status committed = database_->commit();
@@ -137,7 +132,6 @@ Status Store::commit() {
 void Store::rollback() {
   database_->rollback();
   changes_ = {};
-  unwritten_.clear();
   if (!DULY_PLANTED("store.live-rows")) live_.clear();
   if (database_->failed()) return;
   load_names();

@@ -288,8 +288,6 @@ class Store {
   std::int64_t meta(const char* name, std::int64_t otherwise);
   void set_meta(const char* name, std::int64_t value);
   std::optional<StateRow> read_row(CommandId id);
-  void write_rows();
-  void write_row(const StateRow& row);
   std::int32_t name_number(int kind, const std::string& text, std::map<std::string, std::int32_t>& known);
 
   std::unique_ptr<Database> database_;
@@ -304,7 +302,6 @@ class Store {
   std::map<std::pair<QueueNumber, State>, std::int64_t> by_queue_;
   StateChanges changes_;  // since take_changes()
   LiveRows live_;
-  std::map<CommandId, StateRow> unwritten_;  // changed in this transaction; written before the next query()
 };
 
 }  // namespace duly

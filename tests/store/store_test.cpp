@@ -83,30 +83,6 @@ TEST_CASE("a row on its way is the one of the database, whatever becomes of the 
   CHECK_FALSE(store->attempt_terms(CommandId{2}));
 }
 
-TEST_CASE("what a transaction has changed is seen by every statement of it, before it is written") {
-  const TemporaryFolder folder;
-  const auto store = open_store({folder.file(), "", 8, true});
-  insert(*store, 1);
-  REQUIRE(store->commit());
-  StateRow row = *store->find(CommandId{1});
-  row.queued_ms = 5;
-  store->move(row, Move::mark);
-  row.attempt = 1;
-  row.started_ms = 6;
-  store->move(row, Move::permit);
-  REQUIRE(store->running().size() == 1);
-  CHECK(store->running().at(0).started_ms == 6);
-  row.started_ms = 0;
-  row.finished_ms = 7;
-  store->move(row, Move::succeed);
-  CHECK(store->find(CommandId{1})->state == State::succeeded);  // not on its way any more
-  CHECK(store->running().empty());
-  CHECK(store->counters_agree());
-  store->rollback();
-  CHECK(store->find(CommandId{1})->state == State::scheduled);
-  CHECK(store->counters_agree());
-}
-
 TEST_CASE("rows in memory are bounded") {
   LiveRows rows;
   StateRow row;

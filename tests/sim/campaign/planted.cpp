@@ -143,7 +143,6 @@ constexpr Bug kBugs[] = {
     {"counters.together", "counters are written in another transaction than their rows"},
     {"store.live-rows", "rows in memory outlive the transaction that changed them and was undone",
      "only disk_full; set disk_full 1500; set calm 0"},
-    {"store.unwritten", "a statement reads rows that the transaction has changed in memory alone"},
     {"store.synchronous", "commits are not synced"},
     {"store.starts", "what recovery brought back is told before it is synced",
      "only sync_failure; set sync_failure 1500"},
