@@ -62,6 +62,16 @@ TEST_CASE("what is asked too early costs nothing, and what is told is when it is
   }
 }
 
+TEST_CASE("nothing is rounded in favour of who asks") {
+  TokenBucket third(rate_of("3/s:1"), kBegin);
+  CHECK(let_in_at(third, kBegin, 1) == 1);
+  CHECK(third.take(kBegin) == microseconds{333334});
+  TokenBucket fast(rate_of("1000000/s:1"), kBegin);
+  CHECK(let_in_at(fast, kBegin, 1) == 1);
+  CHECK(let_in_at(fast, kBegin + seconds{60}, 3) == 1);
+  CHECK(let_in_at(fast, kBegin + seconds{86400 * 365}, 3) == 1);  // more than a product of 63 bits holds
+}
+
 TEST_CASE("over an hour exactly as many are let in as the rate says, however often it is asked") {
   TokenBucket bucket(rate_of("7/min:1"), kBegin);
   CHECK(bucket.take(kBegin) == Duration{0});
