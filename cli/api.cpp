@@ -15,6 +15,7 @@ namespace {
 constexpr int kAnswerDepth = 2 * limits::kJsonDepth;  // a payload inside a command inside a list
 constexpr seconds kConnectTime{5};
 constexpr seconds kAnswerTime{90};  // longer than the longest wait_ms
+constexpr seconds kRateTime{30};    // in all, for a key that asks more often than it may
 
 // cpp-httplib 0.11 writes line ends in header values as they are: such a value could add headers of its own.
 bool fits_header(std::string_view value) {
@@ -92,6 +93,15 @@ Result<Api> Api::connect(const Session& session) {
 }
 
 Result<Answer> Api::send(const Request& request) {
+  for (seconds left = kRateTime;;) {
+    auto answer = send_once(request);
+    if (!answer || answer->status != 429 || answer->retry_after > left) return answer;
+    left -= answer->retry_after;
+    pause_for(answer->retry_after);
+  }
+}
+
+Result<Answer> Api::send_once(const Request& request) {
   httplib::Request out;
   if (const Status set = begin(request, out); !set) return set.error();
   if (request.method != "GET") {

@@ -46,6 +46,8 @@ class Api {
   Api(Api&&) noexcept;
   Api& operator=(Api&&) = delete;
 
+  // Refused for the rate of its key (429) it is sent again when the server says so, if that is soon: it was
+  // not applied, and a script with a limited key goes on at the pace that the key has.
   Result<Answer> send(const Request& request);
   // A body without an end: `piece` gets each part of it as it comes, until it answers false.  Of an answer
   // that is not good the text is kept instead.
@@ -60,6 +62,7 @@ class Api {
 
  private:
   struct Http;
+  Result<Answer> send_once(const Request& request);
   explicit Api(std::unique_ptr<Http> http);
   std::unique_ptr<Http> http_;
 };

@@ -24,7 +24,7 @@ std::string_view hint_for(const Answer& answer) {
     case 413: return "it is too large for one request; `duly load` sends many commands in batches";
     case 421: return "call the server by the address it listens on, not by a name";
     case 422: return "that --idempotency-key came before with another command: take a new one";
-    case 429:
+    case 429: return "the rate of the key in DULY_API_KEY is used up: its operator sets it (rate=COUNT/PER)";
     case 503: return "it is busy or not ready; the same again in a moment may do";
     case 507: return "the server's disk is nearly full: it takes new work again when there is room";
     default: return {};

@@ -65,6 +65,7 @@ inline constexpr std::size_t kEventKeys = 4096;
 inline constexpr seconds kUnheardEvent{1};
 inline constexpr std::size_t kApiKeys = 1000;
 inline constexpr std::size_t kApiKeyNameBytes = 64;
+inline constexpr std::int64_t kRequestRate = 1'000'000;  // of one API key, and its burst
 inline constexpr seconds kHttpHeaderTime{5};
 inline constexpr seconds kHttpBodyTime{30};
 inline constexpr seconds kHttpIdleTime{30};

@@ -9,6 +9,7 @@
 namespace duly {
 namespace {
 
+constexpr std::string_view kRateIs = "rate=";
 // In the record these mean something else.
 constexpr std::array<std::string_view, 4> kReserved = {"anonymous", "server", "agent", "schedule"};
 
@@ -24,7 +25,8 @@ std::vector<std::string_view> words_of(std::string_view line) {
 }
 
 Result<ApiKey> read_line(const std::vector<std::string_view>& words) {
-  if (words.size() != 3) return invalid("is not of the form: name role sha256-of-key");
+  if (words.size() != 3 && words.size() != 4)
+    return invalid("is not of the form: name role sha256-of-key [rate=RATE]");
   if (std::string wrong = bad_api_key_name(words[0]); !wrong.empty()) return invalid(std::move(wrong));
   const auto role = role_named(words[1]);
   if (!role)
@@ -33,7 +35,12 @@ Result<ApiKey> read_line(const std::vector<std::string_view>& words) {
   const auto hash = digest_from_hex(words[2]);
   // What stands there is not repeated: somebody may have put the key itself.
   if (!hash) return invalid("the third word is not a SHA-256 in 64 hexadecimal digits");
-  return ApiKey{std::string(words[0]), *role, *hash};
+  ApiKey key{std::string(words[0]), *role, *hash};
+  if (words.size() == 3) return key;
+  const auto rate = api_key_rate(words[3]);
+  if (!rate) return rate.error();
+  key.rate = *rate;
+  return key;
 }
 
 }  // namespace
@@ -83,8 +90,16 @@ const ApiKey* ApiKeys::find(std::string_view key) const {
 
 std::string api_key_text(const Digest& secret) { return "duly_" + to_hex(secret); }
 
-std::string api_key_line(const std::string& name, Role role, std::string_view key) {
-  return name + " " + std::string(name_of(role)) + " " + to_hex(sha256(key));
+std::string api_key_line(const std::string& name, Role role, std::string_view key,
+                         const std::optional<RequestRate>& rate) {
+  const std::string line = name + " " + std::string(name_of(role)) + " " + to_hex(sha256(key));
+  return rate ? line + " " + std::string(kRateIs) + rate->text() : line;
+}
+
+Result<RequestRate> api_key_rate(std::string_view word) {
+  // What stands there is not repeated either.
+  if (!word.starts_with(kRateIs)) return invalid("the fourth word is not of the form: rate=200/s");
+  return RequestRate::parse(word.substr(kRateIs.size()));
 }
 
 }  // namespace duly

@@ -81,6 +81,7 @@ void append_callback(std::string& out, JsonObject& object, const CommandView& vi
   callback.text("state", name_of(view.callback->state));
   callback.number("attempts", view.callback->attempts);
   callback.text_or_null("last_error", view.callback->error);
+  callback.instant("next_at", view.callback->next_ms);
   callback.end();
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "common/base/histogram.h"
+#include "control-server/api/role.h"
 
 namespace duly {
 
@@ -16,6 +17,7 @@ struct HttpCounts {
 
 struct EdgeStats {
   HttpCounts http;
+  std::map<Role, std::uint64_t> rate_limited;  // requests refused for the rate of their key, by its role
   std::size_t connections = 0, event_streams = 0;
   std::uint64_t events_published = 0, events_unheard = 0, events_dropped = 0;  // of duly.events
   std::int64_t database_bytes = 0, wal_bytes = 0;                              // of the store's files

@@ -199,6 +199,7 @@ void HttpConnection::begin_body() {
   if (!head_.length_given && !(handlers.body_optional && handlers.body_optional(head_.target))) {
     return fail(411, "Content-Length is required");
   }
+  let_in_ = head_.content_length > 0 && handlers.refuse_early;
   if (head_.content_length > 0) {
     if (handlers.refuse_early) {
       if (auto refusal = handlers.refuse_early(head_.method, head_.target, head_.fields, peer_))
@@ -248,7 +249,8 @@ void HttpConnection::dispatch() {
   if (request_id_.empty()) request_id_ = hub_->next_request_id();
   log_request(request_id_, head_, peer_);
   HttpRequest request{
-      head_.method, std::move(head_.target), std::move(head_.fields), std::move(body_), request_id_, peer_};
+      head_.method, std::move(head_.target), std::move(head_.fields), std::move(body_), request_id_, peer_,
+      let_in_};
   body_.clear();
   const auto self = shared_from_this();
   const std::uint64_t turn = ++turn_;

@@ -130,6 +130,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool whole_ = false;  // the request has come to its end
   std::string body_;
   std::size_t charged_ = 0;  // of hub_->body_bytes
+  bool let_in_ = false;      // by refuse_early, with its body still to come
   std::string request_id_;
   std::uint64_t turn_ = 0;  // which request an answer belongs to
   Respond::Gone gone_;

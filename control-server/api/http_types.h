@@ -25,6 +25,8 @@ struct HttpRequest {
   std::string body;
   std::string request_id;
   std::string peer;  // address of the client
+  // refuse_early has let it in: it has been counted against the rate of its key.
+  bool let_in = false;
 
   // The first field of that (lower case) name, or null.
   [[nodiscard]] const std::string* field(std::string_view name) const {

@@ -42,15 +42,26 @@ void add_queues(MetricsPage& page, const StatsSnapshot& s) {
   page.gauges("duly_queue_paused", "1 while a queue is paused.", {"queue"}, paused);
 }
 
-void add_edge(MetricsPage& page, const EdgeStats& edge) {
+void add_http(MetricsPage& page, const EdgeStats& edge) {
   std::vector<MetricsPage::Sample> answers;
   for (const auto& [status, count] : edge.http.answers)
     answers.push_back({{std::to_string(status)}, static_cast<double>(count)});
   if (!answers.empty())
     page.counters("duly_http_requests_total", "HTTP answers by status.", {"code"}, answers);
+  std::vector<MetricsPage::Sample> limited;
+  for (const Role role : kRoles) {
+    const auto found = edge.rate_limited.find(role);
+    const std::uint64_t count = found == edge.rate_limited.end() ? 0 : found->second;
+    limited.push_back({{std::string(name_of(role))}, static_cast<double>(count)});
+  }
+  page.counters("duly_http_rate_limited_total", "Requests refused for the rate of their key, by its role.",
+                {"role"}, limited);
   page.histogram("duly_http_change_seconds", "Answer to a request other than GET, the commit included.",
                  edge.http.changes);
   page.gauge("duly_http_connections", "HTTP connections.", static_cast<double>(edge.connections));
+}
+
+void add_edge(MetricsPage& page, const EdgeStats& edge) {
   page.gauge("duly_event_streams", "Clients that listen to /v1/events.",
              static_cast<double>(edge.event_streams));
   page.counter("duly_events_published_total", "Events published to duly.events.", edge.events_published);
@@ -113,6 +124,7 @@ std::string metrics_text(const StatsSnapshot& s, const EdgeStats& edge) {
   page.gauge("duly_uptime_seconds", "Time since this process started.",
              static_cast<double>(s.uptime_ms) / 1000.0);
   page.gauges("duly_build_info", "Which version this is.", {"version"}, {{{DULY_VERSION}, 1}});
+  add_http(page, edge);
   add_edge(page, edge);
   add_process_metrics(page);
   return page.text();

@@ -153,7 +153,7 @@ std::optional<HttpResponse> Router::refuse_early(std::string_view method, std::s
   if (doorkeeper_ == nullptr || doorkeeper_->open()) return std::nullopt;
   Found found = find(method, target);
   if (found.route == nullptr) return std::move(found.problem);
-  return doorkeeper_->judge(found.route->role, fields, peer).refusal;
+  return doorkeeper_->judge(found.route->role, fields, peer, Doorkeeper::Count::yes).refusal;
 }
 
 void Router::handle(HttpRequest request, Respond respond) const {
@@ -161,7 +161,8 @@ void Router::handle(HttpRequest request, Respond respond) const {
   if (found.route == nullptr) return respond(std::move(found.problem));
   Actor actor("anonymous");
   if (doorkeeper_ != nullptr) {
-    auto verdict = doorkeeper_->judge(found.route->role, request.fields, request.peer);
+    const auto count = request.let_in ? Doorkeeper::Count::no : Doorkeeper::Count::yes;
+    auto verdict = doorkeeper_->judge(found.route->role, request.fields, request.peer, count);
     if (verdict.refusal) return respond(std::move(*verdict.refusal));
     actor.name = std::move(verdict.name);
   }

@@ -49,9 +49,10 @@ class Router {
   // `doorkeeper` null = everybody may do everything.
   explicit Router(std::vector<Route> routes, Doorkeeper* doorkeeper = nullptr);
 
-  // Answers 404, 405 (with Allow), 401, 403 and unknown query parameters itself.
+  // Answers 404, 405 (with Allow), 401, 403, 429 and unknown query parameters itself.
   void handle(HttpRequest request, Respond respond) const;
-  // What handle() would refuse whatever the body is, so that nothing of it need be read.
+  // What handle() would refuse whatever the body is, so that nothing of it need be read.  Counts the request
+  // against the rate of its key; handle() does not do so again (HttpRequest::let_in).
   [[nodiscard]] std::optional<HttpResponse> refuse_early(std::string_view method, std::string_view target,
                                                          const std::vector<HttpField>& fields,
                                                          const std::string& peer) const;

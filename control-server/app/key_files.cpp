@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <optional>
 
 namespace duly {
 namespace {
@@ -50,15 +51,21 @@ Result<ApiKeys> read_api_keys(const std::string& path) {
 }
 
 int run_keys(const std::vector<std::string>& words) {
-  if (words.size() != 4 || words[1] != "new")
-    return complain(2, "keys is not understood: keys new NAME ROLE");
+  if ((words.size() != 4 && words.size() != 5) || words[1] != "new")
+    return complain(2, "keys is not understood: keys new NAME ROLE [rate=RATE]");
   if (const std::string wrong = bad_api_key_name(words[2]); !wrong.empty()) return complain(2, wrong);
   const auto role = role_named(words[3]);
   if (!role) return complain(2, "'" + words[3] + "' is not a role: read, submit, operator or admin");
+  std::optional<RequestRate> rate;
+  if (words.size() == 5) {
+    const auto given = api_key_rate(words[4]);
+    if (!given) return complain(2, given.error().what);
+    rate = *given;
+  }
   const auto secret = random_secret();
   if (!secret) return complain(1, secret.error().what);
   const std::string key = api_key_text(*secret);
-  std::printf("key:  %s\nline: %s\n", key.c_str(), api_key_line(words[2], *role, key).c_str());
+  std::printf("key:  %s\nline: %s\n", key.c_str(), api_key_line(words[2], *role, key, rate).c_str());
   std::fprintf(stderr,
                "the key is not kept and not shown again; what is behind \"line: \" goes into the file of "
                "--api-keys, and SIGHUP makes the server read it\n");

@@ -1,4 +1,4 @@
-// API keys outside of a running server: reading their file, and `duly-server keys new NAME ROLE`.
+// API keys outside of a running server: reading their file, and `duly-server keys new NAME ROLE [rate=RATE]`.
 #pragma once
 
 #include <string>

@@ -28,6 +28,8 @@ std::vector<duly::OptionSpec> access_options() {
   return {
       {"api-keys", OptionKind::text, "",
        "who may ask the HTTP API: lines of name role sha256-of-key; read again on SIGHUP", "FILE"},
+      {"api-rate", OptionKind::text, "none",
+       "how often each of --api-keys may ask that has no rate of its own: 200/s, 1000/min:50, none", "RATE"},
       {"agent-token-file", OptionKind::text, "",
        "what agents must say to be let in, one token a line; read again on SIGHUP", "FILE"},
       {"callback-secret-file", OptionKind::text, "",
@@ -97,11 +99,12 @@ duly::OptionTable table() {
                        "share of the commands without a trace that get one (with --otlp), 0 to 1", "RATIO"});
   t.options.push_back(
       {"connect", OptionKind::toggle, "false", "config check: see whether the broker lets us in, too"});
-  t.max_arguments = 4;
-  t.argument_help = "[backup FILE | restore FILE | keys new NAME ROLE | config check | man]";
+  t.max_arguments = 5;
+  t.argument_help = "[backup FILE | restore FILE | keys new NAME ROLE [rate=RATE] | config check | man]";
   t.words = {{"backup FILE", "Makes a consistent copy of the store in --data, also beside a running server."},
              {"restore FILE", "Puts such a copy in the place of the store, as a new generation."},
-             {"keys new NAME ROLE", "Prints a new API key once, and its line for the file of --api-keys."},
+             {"keys new NAME ROLE [rate=RATE]",
+              "Prints a new API key once, and its line for the file of --api-keys."},
              {"config check",
               "Says what a start with these flags would find, and changes nothing: 0 = it would start."},
              {"man", "Prints this page."}};
@@ -176,6 +179,14 @@ duly::ServerTlsFiles tls_files(const duly::Options& options) {
   return files;
 }
 
+duly::RequestRate api_rate(const duly::Options& options) {
+  if (options.given("api-rate") && !options.given("api-keys"))
+    leave(2, options.source("api-rate") + " needs --api-keys");
+  const auto rate = duly::RequestRate::parse(options.text("api-rate"));
+  if (!rate) leave(2, options.source("api-rate") + ": " + rate.error().what);
+  return *rate;
+}
+
 std::optional<std::int64_t> clock_start(const duly::Options& options) {
   if (options.text("clock") != "virtual") {
     if (options.given("clock-start")) leave(2, options.source("clock-start") + " needs --clock virtual");
@@ -212,6 +223,7 @@ std::shared_ptr<const duly::CallbackConfig> callbacks(const duly::Options& optio
 duly::ServerConfig configuration(const duly::Options& options) {
   duly::ServerConfig config;
   config.api_keys = file_of(options, "api-keys");
+  config.api_rate = api_rate(options);
   config.agent_tokens = file_of(options, "agent-token-file");
   config.tls = tls_files(options);
   const bool agents_known = !config.agent_tokens.empty() || !config.tls.link_clients.empty();

@@ -318,7 +318,7 @@ Status Server::read_keys() {
   auto keys = read_api_keys(config_.api_keys);
   if (!keys) return Error{keys.error().code, "--api-keys " + keys.error().what};
   log(LogLevel::info, "server", "API keys read", {{"keys", static_cast<std::int64_t>(keys->size())}});
-  doorkeeper_.use(std::move(*keys));
+  doorkeeper_.use(std::move(*keys), config_.api_rate);
   return ok_status();
 }
 

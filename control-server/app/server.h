@@ -46,6 +46,7 @@ struct ServerConfig {
   bool events = true;                               // to the exchange duly.events
   bool any_host = false;                            // answer for every Host header
   std::string api_keys;                             // file of them; empty = everybody may do everything
+  RequestRate api_rate;                             // of keys that have none of their own
   std::string agent_tokens;                         // file of them; empty = every agent is let in
   ServerTlsFiles tls;
   Duration drain = seconds{10};

@@ -17,6 +17,7 @@ std::int64_t file_bytes(const std::string& path) {
 EdgeStats Server::edge_stats() const {
   EdgeStats stats;
   stats.http = http_->counts();
+  stats.rate_limited = doorkeeper_.rate_limited();
   stats.connections = http_->connection_count();
   stats.event_streams = events_->listening();
   const EventCounts events = outlet_.counts();

@@ -1,6 +1,7 @@
 // One command: what it is, why it is where it is, its life as a line of events, and what can be done with it.
 import { get, getText, post, segment } from './api.js';
 import { drawAttempts } from './attempts.js';
+import { callbackPanel } from './callback.js';
 import { commandLink, deliversTo } from './command_columns.js';
 import { act, ask, confirm, copy } from './dialog.js';
 import { button, el, facts, link, replace } from './el.js';
@@ -11,6 +12,7 @@ import { jsonBox, jsonField, textBox } from './payload.js';
 import { href } from './route.js';
 import { hasEnded, state } from './state.js';
 import { timeline } from './timeline.js';
+import { traceOf } from './trace.js';
 
 const MANY = 12;
 
@@ -221,7 +223,8 @@ function draw(page, text, explained, refresh) {
     ),
     command.error && textBox('Error', command.error, 'bad'),
     whyBox(explained),
-    el('section', { class: 'panel' }, about(command)),
+    el('section', { class: 'panel' }, about(command), traceOf(command)),
+    callbackPanel(command),
     el('section', { class: 'panel' }, el('h2', {}, 'Life'), drawAttempts(command), timeline(command)),
     el(
       'div',

@@ -44,7 +44,7 @@ function parseLabels(text) {
 }
 
 // What the form shows of a command.  Whatever else one has is kept as it was.
-const SHOWN = ['type', 'queue', 'payload', 'priority', 'key', 'labels', 'timeout_ms', 'on_lost', 'retry', 'deliver'];
+const SHOWN = ['type', 'queue', 'payload', 'priority', 'key', 'labels', 'timeout_ms', 'on_lost', 'retry', 'deliver', 'callback_url'];
 
 export class CommandForm {
   // command: what to begin with, as the API shows it; raw: its own text, of which what is not shown is kept.
@@ -71,6 +71,11 @@ export class CommandForm {
       'Labels',
       el('textarea', { rows: 2, value: labelText(command.labels), placeholder: 'customer=42' }),
       'name=value, one a line.',
+    );
+    this.callback = field(
+      'Callback URL',
+      text('callback_url', { inputmode: 'url' }),
+      'http or https: gets a signed POST when the command ends.',
     );
     this.timeout = field(
       'Time limit of an attempt',
@@ -109,8 +114,8 @@ export class CommandForm {
     this.more = el(
       'details',
       { class: 'more' },
-      el('summary', {}, 'Priority, key, labels, retries, limits'),
-      el('div', { class: 'grid' }, this.priority, this.key, this.labels, this.timeout, this.onLost),
+      el('summary', {}, 'Priority, key, labels, callback, retries, limits'),
+      el('div', { class: 'grid' }, this.priority, this.key, this.labels, this.callback, this.timeout, this.onLost),
       el('fieldset', { class: 'grid' }, el('legend', {}, 'Retries'), Object.values(this.retry)),
     );
     this.nodes = [el('div', { class: 'grid' }, this.type, this.queue), this.payload, this.delivery.nodes, this.more];
@@ -118,7 +123,14 @@ export class CommandForm {
 
   // The field of each member, for placeErrors().
   get boxes() {
-    return { type: this.type, queue: this.queue, payload: this.payload, key: this.key, ...this.delivery.boxes };
+    return {
+      type: this.type,
+      queue: this.queue,
+      payload: this.payload,
+      key: this.key,
+      callback_url: this.callback,
+      ...this.delivery.boxes,
+    };
   }
 
   async offer(signal) {
@@ -154,6 +166,7 @@ export class CommandForm {
     };
     put('queue', this.queue.control.value.trim());
     put('key', this.key.control.value.trim());
+    put('callback_url', this.callback.control.value.trim());
     if (this.priority.control.value !== '5') members.priority = Number(this.priority.control.value);
     const timeout = this.timeout.control.value.trim();
     if (timeout !== '') members.timeout_ms = parseSpan(timeout);
@@ -194,8 +207,11 @@ export function placeErrors(problem, boxes) {
       .split('/')
       .filter(Boolean)
       .find((part) => part in boxes);
-    if (name) boxes[name].complain(one.detail);
-    else homeless.push(`${one.pointer} ${one.detail}`.trim());
+    if (name) {
+      boxes[name].complain(one.detail);
+      const folded = boxes[name].closest('details');
+      if (folded) folded.open = true;
+    } else homeless.push(`${one.pointer} ${one.detail}`.trim());
   }
   return homeless;
 }

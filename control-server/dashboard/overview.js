@@ -92,6 +92,14 @@ function tiles(stats, sample) {
   ];
 }
 
+// Null on a server that was never asked to call anybody.
+function callbackFacts(stats) {
+  const { callbacks_delivered: taken, callbacks_failed: failed, callbacks_given_up: lost } = stats.totals;
+  if (stats.callbacks_owed + taken + failed === 0) return null;
+  const owed = `Callbacks: ${short(stats.callbacks_owed)} owed, ${short(lost)} given up since start`;
+  return el('p', { class: 'muted note callbacks' }, owed);
+}
+
 function stateBar(stats) {
   const all = STATES.map((name) => [name, stats.commands[name] ?? 0]);
   const total = all.reduce((sum, [, n]) => sum + n, 0);
@@ -120,6 +128,7 @@ function stateBar(stats) {
         ),
       ),
     ),
+    callbackFacts(stats),
   ];
 }
 

@@ -33,6 +33,8 @@ const LIKE = {
   up: 'succeeded',
   down: 'dead',
   pinned: 'scheduled',
+  owed: 'scheduled',
+  given_up: 'dead',
 };
 
 export const STATES = Object.keys(SHAPES);

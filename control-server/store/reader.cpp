@@ -16,7 +16,8 @@ constexpr const char* kViewColumns =
     " s.publisher, s.executor, s.nonce, s.finished_ms, s.reason,"
     " c.created_ms, t.text, q.text, c.key, c.retry, c.timeout_ms, c.on_lost, c.labels, c.payload, c.fire_ms, "
     "sc.name, n.workflow, n.name, c.opaque, c.content_type, c.deliver_exchange, c.deliver_key, "
-    "c.deliver_properties, cb.url, cb.state, cb.ends, cb.attempts, cb.error, c.traceparent, c.tracestate"
+    "c.deliver_properties, cb.url, cb.state, cb.ends, cb.attempts, cb.error, c.traceparent, c.tracestate, "
+    "cb.next_ms"
     " FROM state s JOIN command c ON c.id = s.id JOIN name t ON t.number = s.type JOIN name q ON q.number = "
     "s.queue LEFT JOIN schedule sc ON sc.id = c.schedule LEFT JOIN node n ON n.command = s.id"
     " LEFT JOIN callback cb ON cb.id = s.id"
@@ -58,7 +59,7 @@ CommandView read_view(Sql& query, StateRow& row) {
   if (!view.spec.callback_url.empty())
     view.callback =
         CallbackView{static_cast<CallbackState>(query.integer(42)), static_cast<int>(query.integer(43)),
-                     static_cast<int>(query.integer(44)), query.text(45)};
+                     static_cast<int>(query.integer(44)), query.text(45), unless_zero(query.integer(48))};
   view.spec.trace = columns::read_stored_trace(query, 46);
   view.spec.due_at_ms = row.due_ms;
   view.spec.priority = row.priority;

@@ -40,7 +40,8 @@ struct CallbackView {
   CallbackState state = CallbackState::waiting;
   int ends = 0;  // of the command, so far
   int attempts = 0;
-  std::string error;  // of the last attempt, empty = none
+  std::string error;                         // of the last attempt, empty = none
+  std::optional<std::int64_t> next_ms = {};  // of the next attempt, while one is owed
 };
 struct CommandView {
   CommandId id;

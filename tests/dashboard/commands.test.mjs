@@ -1,7 +1,7 @@
 // Commands: the list, its filter and pages; one command; what can be done with one and with many.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, batch, dialogOf, ended, eventually, fresh, get, on, reads, submit } from './lib/world.mjs';
+import { ask, batch, dialogOf, ended, eventually, fresh, get, on, reads, send, submit, world } from './lib/world.mjs';
 
 const rows = (page) => page.locator('main tbody tr').evaluateAll((all) => all.map((row) => row.dataset.key));
 const showsRows = (page, ids) =>
@@ -195,4 +195,63 @@ test('from a thousand on the number has to be typed', async () => {
     await dialogOf(page).getByRole('button', { name: 'Cancel them' }).click();
     await reads(dialogOf(page), '1,200 cancelled');
   });
+});
+
+test('a command shows its trace, and its callback from the end to the receiver', async () => {
+  const trace = '0af7651916cd43dd8448eb211c80319c';
+  const callback_url = `${world.callbacks}busy?of=me`;
+  const body = JSON.stringify({ type: 'builtin.noop', ...later, callback_url });
+  const headers = {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    traceparent: `00-${trace}-b7ad6b7169203331-01`,
+  };
+  const made = await send(`${world.api}/v1/commands`, { method: 'POST', headers, body });
+  assert.equal(made.status, 201, made.text);
+  const { id } = JSON.parse(made.text);
+  await on(
+    `/commands/${id}`,
+    async (page) => {
+      await reads(page.locator('.trace'), trace);
+      await page.getByRole('button', { name: 'Copy trace id' }).press('Enter');
+      await reads(page.locator('.toast'), 'Trace id copied');
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), trace);
+      const callback = page.locator('.callback');
+      await reads(callback, 'waiting');
+      await reads(callback, callback_url);
+      await ask('POST', `/v1/commands/${id}/cancel`);
+      await reads(callback, 'The command has ended');
+      await reads(callback, 'answered 503');
+      await reads(callback, 'Next attempt');
+      await page.setViewportSize({ width: 390, height: 844 });
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    },
+    { permissions: ['clipboard-read', 'clipboard-write'] },
+  );
+});
+
+test('a callback that was taken is told so, and one that was given up', async () => {
+  const { id } = await submit({ callback_url: `${world.callbacks}taken` });
+  const command = await eventually('it is taken', async () => {
+    const now = await get(`/v1/commands/${id}`);
+    return now.callback.state === 'delivered' && now;
+  });
+  await on(`/commands/${id}`, async (page) => {
+    await reads(page.locator('.callback'), 'The receiver has taken it');
+    assert.equal(await page.locator('.trace').count(), 0);
+  });
+  // It takes an hour of failures; and what a receiver is called is text, whatever it is.
+  const callback = { state: 'given_up', attempts: 8, last_error: '<b>503</b>', next_at: null };
+  const json = { ...command, callback, callback_url: 'https://x/<img src=x onerror=alert(1)>' };
+  await on(
+    `/commands/${id}`,
+    async (page) => {
+      await reads(page.locator('.callback'), 'The receiver was never told');
+      await reads(page.locator('.callback'), '<img src=x onerror=alert(1)>');
+      await reads(page.locator('.callback'), '<b>503</b>');
+      assert.equal(await page.locator('.callback').locator('img, b, a').count(), 0);
+    },
+    { prepare: (page) => page.route(`**/v1/commands/${id}`, (route) => route.fulfill({ json })) },
+  );
+  await on('/', (page) => reads(page.locator('.callbacks'), /\d owed, \d given up since start/));
 });

@@ -67,7 +67,7 @@ try {
   const retry = { max_attempts: 3, initial_delay_ms: 200 };
   const dead = await submit({ type: 'builtin.fail', payload: { times: 9 }, retry });
   const deliver = { exchange: 'orders', routing_key: 'eu', headers: { region: 'eu' } };
-  const order = { type: 'order.made', payload: { order: 7 }, key: 'order-7' };
+  const order = { type: 'order.made', payload: { order: 7 }, key: 'order-7', callback_url: `${world.callbacks}taken` };
   const delivery = await submit({ ...order, delay_ms: 7200000, deliver });
   const later = (i) => ({ type: 'builtin.echo', queue: 'mail', delay_ms: 3600000 + i * 60000 });
   await batch(Array.from({ length: 120 }, (_, i) => later(i)));

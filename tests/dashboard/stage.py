@@ -5,10 +5,12 @@ Each line on standard input is {"do": NAME, ...}, answered by one line: {"ok": V
 all it started, when its input does.  DULY_BIN: the folder of the programs.  DULY_TEST_RABBIT_DIR and DULY_TEST_AMQP: a
 node that is there already (scripts/test starts one); without them a node is started here.
 """
+import http.server
 import json
 import os
 import signal
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
@@ -19,15 +21,34 @@ from lib.process import eventually, run_once  # noqa: E402
 from lib.rabbit import Node  # noqa: E402
 
 
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Of callbacks: takes what is sent to /taken, and nothing else."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204 if self.path == "/taken" else 503)
+        self.end_headers()
+
+    def log_message(self, *_):  # pylint: disable=arguments-differ; nobody reads it
+        pass
+
+
 class Stage:
     def __init__(self, node):
         self.node = node
         self.cluster = Cluster(node)
         self.locked = None
+        self.receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+        threading.Thread(target=self.receiver.serve_forever, daemon=True).start()
 
     def start_server(self, *flags):
-        self.cluster.start_server(*flags)
-        return {"url": f"http://127.0.0.1:{self.cluster.http_port}"}
+        """{"url": ..., "callbacks": where it may call}."""
+        calls = f"http://127.0.0.1:{self.receiver.server_port}/"
+        secret = os.path.join(self.cluster.folder, "callback-secret")
+        with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as text:
+            text.write("a-secret-of-these-tests\n")
+        self.cluster.start_server("--callback-secret-file", secret, "--allow-callback", calls, *flags)
+        return {"url": f"http://127.0.0.1:{self.cluster.http_port}", "callbacks": calls}
 
     def start_agents(self, *names, concurrency=16, queues="default"):
         self.cluster.start_agents(*names, concurrency=concurrency, queues=queues)
@@ -60,6 +81,7 @@ class Stage:
         self.cluster.close()
         if self.locked is not None:
             self.locked.close()
+        self.receiver.shutdown()
 
 
 def answer(stage, line):

@@ -27,6 +27,7 @@ test('a command after a delay, with everything that can be said of it', () =>
     await page.getByLabel('Priority').selectOption('9');
     await page.getByLabel('Key', { exact: true }).fill('customer-7');
     await page.getByLabel('Labels').fill('a=1\nb=two words');
+    await page.getByLabel('Callback URL').fill(`${world.callbacks}taken`);
     await page.getByLabel('Time limit of an attempt').fill('5 min');
     await page.getByLabel('If its executor is lost').selectOption('dead');
     await page.getByLabel('Most attempts').fill('7');
@@ -38,6 +39,7 @@ test('a command after a delay, with everything that can be said of it', () =>
     assert.equal(command.queue, 'reports');
     assert.equal(command.priority, 9);
     assert.equal(command.key, 'customer-7');
+    assert.equal(command.callback_url, `${world.callbacks}taken`);
     assert.deepEqual(command.labels, { a: '1', b: 'two words' });
     assert.equal(command.timeout_ms, 300000);
     assert.equal(command.on_lost, 'dead');
@@ -104,6 +106,22 @@ test('what is wrong is said beside its field', () =>
       await go(page);
       await reads(page.locator('.field.wrong').last(), '1 to 100');
       assert.equal(await page.locator('.done:visible').count(), 0);
+    },
+    { allow: [/v1\/commands/] },
+  ));
+
+test('a callback that may not be called is refused beside its field, which is unfolded', () =>
+  on(
+    '/submit',
+    async (page) => {
+      const url = page.getByLabel('Callback URL');
+      await page.getByText('Priority, key, labels').click();
+      await url.fill('https://elsewhere.example/');
+      await page.getByText('Priority, key, labels').click();
+      assert.equal(await url.isVisible(), false);
+      await go(page);
+      await reads(page.locator('.field.wrong').filter({ hasText: 'Callback URL' }), '--allow-callback');
+      assert.equal(await url.getAttribute('aria-invalid'), 'true');
     },
     { allow: [/v1\/commands/] },
   ));

@@ -15,6 +15,7 @@ from lib.process import eventually
 
 EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "examples", "callback_receiver.py")
 SECRET = "a-secret-of-this-test"
+TOLD_NOTHING = {"state": "waiting", "attempts": 0, "last_error": None, "next_at": None}
 
 
 def example():
@@ -126,12 +127,12 @@ class Callbacks(CallbackCase):
                                     deliver={"exchange": "", "routing_key": "delivered-to"})["id"],
             "expired": api.submit("builtin.noop", callback_url=url, queue="nobody", expires_at=in_ms(1500))["id"],
         }
-        self.assertEqual(api.command(ids["cancelled"])["callback"], {"state": "waiting", "attempts": 0, "last_error": None})
+        self.assertEqual(api.command(ids["cancelled"])["callback"], TOLD_NOTHING)
         self.assertEqual(self.one.of(ids["cancelled"]), [])
         api.post(f"/v1/commands/{ids['cancelled']}/cancel")
         for state, id in ids.items():
             command = self.state(api, id, "delivered")
-            self.assertEqual((command["state"], command["callback"]), (state, {"state": "delivered", "attempts": 1, "last_error": None}))
+            self.assertEqual((command["state"], command["callback"]), (state, {**TOLD_NOTHING, "state": "delivered", "attempts": 1}))
             self.assertEqual(command["callback_url"], url)
             ((headers, body),) = self.one.of(id)
             self.assertEqual({key: body[key] for key in ("id", "state", "type", "queue", "attempt", "result", "finished_at", "reason")},
@@ -205,6 +206,9 @@ class Unlucky(CallbackCase):
         self.assertEqual((first["Duly-Event-Id"], one), (second["Duly-Event-Id"], two))
         self.assertEqual((first["Duly-Attempt"], second["Duly-Attempt"]), ("1", "2"))
         self.assertIn(owed["callback"]["last_error"], (None, "answered 503"))
+        # As soon as it has ended at first, then a second later as it was asked, and none any more.
+        self.assertGreaterEqual(owed["callback"]["next_at"], owed["finished_at"])
+        self.assertIsNone(command["callback"]["next_at"])
 
     def test_a_killed_server_tells_it_after_its_start(self):
         gate = threading.Event()

@@ -3,6 +3,7 @@ import functools
 import os
 import re
 import signal
+import socket
 import subprocess
 import unittest
 
@@ -19,10 +20,10 @@ ASKED = [("GET", "/v1/commands", None, "read"), ("GET", "/v1/events?state=lost",
          ("POST", "/v1/server/simulate-crash", {"mode": "kill", "point": "link.before-reply", "after": 1000000}, "admin")]
 
 
-def new_key(name, role):
+def new_key(name, role, *rate):
     """(key, line) as `duly-server keys new` prints them."""
-    done = run_once("duly-server", "keys", "new", name, role)
-    found = re.fullmatch(r"key:  (duly_[0-9a-f]{64})\nline: (\S+ \S+ [0-9a-f]{64})\n", done.stdout)
+    done = run_once("duly-server", "keys", "new", name, role, *rate)
+    found = re.fullmatch(r"key:  (duly_[0-9a-f]{64})\nline: (\S+ \S+ [0-9a-f]{64}(?: rate=\S+)?)\n", done.stdout)
     assert done.returncode == 0 and found, done
     return found[1], found[2]
 
@@ -134,6 +135,94 @@ class Keys(TestCase):
         self.assertEqual(duly("", "list").returncode, 1)
 
 
+class Rates(TestCase):
+    def setUp(self):
+        self.cluster = self.new_cluster()
+        self.file = os.path.join(self.cluster.folder, "keys")
+        self.keys, self.lines = {}, {}
+
+    def write(self, **rates):
+        """A key of the role submit for each name, with its rate; a key that is there already stays."""
+        for name, rate in rates.items():
+            if name not in self.keys:
+                self.keys[name], self.lines[name] = new_key(name, "submit", *(["rate=" + rate] if rate else []))
+            words = self.lines[name].split()[:3]
+            self.lines[name] = " ".join(words + (["rate=" + rate] if rate else []))
+        with open(self.file, "w", encoding="ascii") as text:
+            text.write("\n".join([*self.lines.values(), ""]))
+
+    def start(self, *flags):
+        self.cluster.start_server("--api-keys", self.file, *flags)
+
+    def ask(self, name, method="GET", path="/v1/stats", body=None):
+        return self.cluster.api.ask(method, path, body, {"Authorization": "Bearer " + self.keys[name]})
+
+    def limited(self):
+        """How many were refused, as Prometheus is told."""
+        found = re.search(r'duly_http_rate_limited_total\{role="submit"\} (\d+)', self.ask("free", path="/metrics").body.decode())
+        return int(found[1])
+
+    def reload(self):
+        before = self.cluster.server.log().count("API keys read")
+        self.cluster.server.signal(signal.SIGHUP)
+        self.wait("the file is read again", lambda: self.cluster.server.log().count("API keys read") > before)
+
+    def test_a_key_that_asks_too_often_waits_and_others_go_on(self):
+        self.write(slow="1/h:3", free="")
+        self.start()
+        self.assertEqual([self.ask("slow").status for _ in range(3)], [200] * 3)
+        refused = self.ask("slow", "POST", "/v1/commands", {"type": "builtin.noop"})
+        self.assertEqual((refused.status, refused.headers["Content-Type"]), (429, "application/problem+json"))
+        self.assertEqual(refused.json["title"], "Too Many Requests")
+        self.assertIn("1/h:3", refused.json["detail"])
+        self.assertTrue(3000 < int(refused.headers["Retry-After"]) <= 3600, refused.headers)
+        self.assertEqual(self.ask("free", path="/v1/commands").json["items"], [])  # nothing of it was applied
+        self.assertEqual({self.ask("free").status for _ in range(20)}, {200})
+        self.assertEqual(self.cluster.api.ask("GET", "/healthz").status, 200)
+        self.assertEqual(self.limited(), 1)
+        # A reload is no way around it, another rate is.
+        self.reload()
+        self.assertEqual(self.ask("slow").status, 429)
+        self.write(slow="1/h:4")
+        self.reload()
+        self.assertEqual([self.ask("slow").status for _ in range(5)], [200] * 4 + [429])
+        self.assertNotIn(self.keys["slow"], self.cluster.server.log())
+
+    def test_a_body_counts_once_and_is_not_read_from_who_waits(self):
+        self.write(slow="1/h:2", free="")
+        self.start()
+        for _ in range(2):
+            self.assertEqual(self.ask("slow", "POST", "/v1/commands", {"type": "t", "delay_ms": 86400000}).status, 201)
+        with socket.create_connection(("127.0.0.1", self.cluster.http_port), timeout=20) as raw:
+            raw.sendall(b"POST /v1/commands HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+                        b"Authorization: Bearer " + self.keys["slow"].encode() + b"\r\n\r\n")
+            self.assertTrue(raw.recv(100).startswith(b"HTTP/1.1 429 "))  # without a byte of the body
+
+    def test_the_flag_binds_keys_without_a_rate_and_the_command_line_waits(self):
+        self.write(usual="", free="none")
+        self.start("--api-rate", "1/s:1")
+        url = f"http://127.0.0.1:{self.cluster.http_port}"
+        self.wait("it is refused", lambda: self.ask("usual").status == 429)
+        self.wait("it is let in again", lambda: self.ask("usual").status == 200)
+        before = self.limited()
+
+        def duly():
+            done = subprocess.run([program("duly"), "--server", url, "stats"], capture_output=True, text=True, timeout=120,
+                                  env={**os.environ, "DULY_API_KEY": self.keys["usual"]}, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return self.limited() > before
+
+        self.wait("it was told to wait, and did", duly, 60)
+        self.write(usual="1/h:1")
+        self.reload()
+        self.assertEqual(self.ask("usual").status, 200)
+        done = subprocess.run([program("duly"), "--server", url, "stats"], capture_output=True, text=True, timeout=20,
+                              env={**os.environ, "DULY_API_KEY": self.keys["usual"]}, check=False)
+        self.assertEqual(done.returncode, 1)  # too long to wait for
+        self.assertIn("429 Too Many Requests", done.stderr)
+        self.assertIn("hint: the rate of the key", done.stderr)
+
+
 class AgentTokens(TestCase):
     OLD, NEW = "old-token-0123456789", "new-token-0123456789"
 
@@ -214,6 +303,13 @@ class Starts(TestCase):
         os.chmod(self.file, 0o666)
         self.assertIn("everybody may write", self.refused(1, "--api-keys", self.file))
 
+    def test_a_bad_rate_is_told_at_the_start(self):
+        with open(self.file, "w", encoding="ascii") as text:
+            text.write(new_key("ci", "read")[1] + " rate=fast\n")
+        self.assertIn("line 1: a rate must be", self.refused(1, "--api-keys", self.file))
+        self.assertIn("--api-rate: a rate must be", self.refused(2, "--api-keys", self.file, "--api-rate", "fast"))
+        self.assertIn("--api-rate needs --api-keys", self.refused(2, "--api-rate", "5/s"))
+
     def test_strangers_need_keys(self):
         address = f"0.0.0.0:{free_port()}"
         self.assertIn("--api-keys", self.refused(1, http=address))
@@ -230,8 +326,10 @@ class Starts(TestCase):
         self.assertNotEqual(first[0], second[0])
         self.assertNotIn(first[0], first[1])
         self.assertTrue(first[1].startswith("ci admin "))
+        self.assertTrue(new_key("ci", "admin", "rate=200/s:50")[1].endswith(" rate=200/s:50"))
         for words in (("new",), ("new", "ci"), ("new", "ci", "boss"), ("new", "a/b", "read"), ("new", "server", "read"),
-                      ("old", "ci", "read")):
+                      ("old", "ci", "read"), ("new", "ci", "read", "rate=0/s"), ("new", "ci", "read", "200/s"),
+                      ("new", "ci", "read", "rate=1/s", "more")):
             done = run_once("duly-server", "keys", *words)
             self.assertEqual((done.returncode, done.stdout, len(done.stderr.splitlines())), (2, "", 1), words)
 

@@ -57,12 +57,12 @@ function devServer(url) {
   });
 }
 
-export const world = { stage: null, api: '', url: '', browser: null, dev: null };
+export const world = { stage: null, api: '', url: '', callbacks: '', browser: null, dev: null };
 
 export async function openWorld() {
   world.stage = new Stage();
   await world.stage.ready;
-  world.api = (await world.stage.order('start_server')).url;
+  ({ url: world.api, callbacks: world.callbacks } = await world.stage.order('start_server'));
   await world.stage.order('start_agents', ['agent-1', 'agent-2'], { queues: 'default,mail' });
   world.url = world.api;
   if (process.env.DULY_DASHBOARD_FILES) [world.url, world.dev] = await devServer(world.api);

@@ -73,6 +73,22 @@ TEST_CASE("what was certainly not applied is asked again, with growing pauses an
   CHECK(world.pauses == std::vector<Duration>{milliseconds{100}, milliseconds{200}, seconds{7}});
 }
 
+TEST_CASE("a key that asks too often waits as long as it is told") {
+  World world;
+  HttpOutcome limited = answer(429, R"({"detail": "the key ci may ask at the rate 1/s"})");
+  limited.answer.headers = {{"retry-after", "3"}};
+  world.outcomes = {limited, limited, answer(200)};
+  CHECK(world.caller().call(kAct).ok());
+  CHECK(world.pauses == std::vector<Duration>{seconds{3}, seconds{3}});
+  // What would come too late is not waited for.
+  limited.answer.headers = {{"retry-after", "60"}};
+  world.outcomes = {limited};
+  const auto late = world.caller().call(kAct);
+  REQUIRE_FALSE(late.ok());
+  CHECK(late.error().kind == ErrorKind::busy);
+  CHECK(world.pauses.size() == 2);
+}
+
 TEST_CASE("a call ends when its time is up") {
   World world;
   world.outcomes = {trouble(HttpTrouble::unreachable)};

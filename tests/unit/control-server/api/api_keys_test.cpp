@@ -67,6 +67,22 @@ TEST_CASE("a file with one wrong line is refused whole, and the line is named") 
   CHECK(keys_complaint(many) == "line 1001: there are at most 1000 keys");
 }
 
+TEST_CASE("a key may have a rate of its own") {
+  const auto keys = ApiKeys::parse(key_line("a", "read", "k-1") + "b read " + to_hex(sha256("k-2")) +
+                                   "\trate=200/s:50\nc read " + to_hex(sha256("k-3")) + " rate=none\n");
+  REQUIRE(keys);
+  CHECK_FALSE(keys->find("k-1")->rate);
+  CHECK(keys->find("k-2")->rate == RequestRate{200, seconds{1}, 50});
+  REQUIRE(keys->find("k-3")->rate);
+  CHECK_FALSE(keys->find("k-3")->rate->limited());
+  const std::string line = "b read " + to_hex(sha256("k-2")) + " ";
+  CHECK(keys_complaint("\n" + line + "rate=0/s").find("line 2: a rate must be COUNT/PER") == 0);
+  CHECK(keys_complaint(line + "rate=").find("line 1: a rate must be COUNT/PER") == 0);
+  CHECK(keys_complaint(line + "duly_01").find("line 1: the fourth word is not of the form: rate=") == 0);
+  CHECK(keys_complaint(line + "duly_01").find("duly_01") == std::string::npos);
+  CHECK(keys_complaint(line + "rate=1 burst=2").find("line 1: is not of the form") == 0);
+}
+
 TEST_CASE("a new key's line lets its key in") {
   Digest secret{};
   secret[0] = 0xAB;
@@ -77,6 +93,9 @@ TEST_CASE("a new key's line lets its key in") {
   REQUIRE(keys->find(key) != nullptr);
   CHECK(keys->find(key)->name == "ci");
   CHECK(keys->find(key)->role == Role::operate);
+  const std::string plain = api_key_line("ci", Role::operate, key);
+  CHECK(api_key_line("ci", Role::operate, key, RequestRate{5, seconds{60}, 9}) == plain + " rate=5/min:9");
+  CHECK(api_key_line("ci", Role::operate, key, RequestRate{}) == plain + " rate=none");
 }
 
 }  // namespace duly

@@ -298,6 +298,7 @@ TEST_CASE("health, statistics and metrics tell what the engine says, and 503 whe
   w.api.edge = [] {
     EdgeStats edge;
     edge.http.answers = {{200, 5}, {404, 1}};
+    edge.rate_limited = {{Role::submit, 3}};
     edge.wal_bytes = 4096;
     return edge;
   };
@@ -311,7 +312,9 @@ TEST_CASE("health, statistics and metrics tell what the engine says, and 503 whe
        {"duly_http_requests_total{code=\"404\"} 1\n", "duly_store_bytes{file=\"wal\"} 4096\n",
         "duly_stale_reports_refused_total{kind=\"mark\"} 2\n", "duly_commit_seconds_bucket{le=\"0.005\"} 1\n",
         "duly_queue_commands{queue=\"mail\",state=\"scheduled\"} 4\n",
-        "duly_queue_executors{queue=\"mail\"} 1\n", "duly_queue_paused{queue=\"mail\"} 1\n"})
+        "duly_queue_executors{queue=\"mail\"} 1\n", "duly_queue_paused{queue=\"mail\"} 1\n",
+        "duly_http_rate_limited_total{role=\"submit\"} 3\n",
+        "duly_http_rate_limited_total{role=\"admin\"} 0\n"})
     CHECK(w.answer->body.find(line) != std::string::npos);
   stats.draining = true;
   w.ask("GET", "/readyz");

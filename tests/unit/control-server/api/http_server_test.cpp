@@ -122,6 +122,23 @@ TEST_CASE("a body that its sender may not send is refused before any of it is re
   CHECK(body_of(client.ask(post("/x", ""))) == "POST /x ");  // without a body the handler decides
 }
 
+TEST_CASE("a handler is told who was let in before his body, and it is never another request's") {
+  const auto told = [](HttpRequest request, const Respond& respond) {
+    HttpResponse response;
+    response.body = request.let_in ? "let in" : "not judged";
+    respond(std::move(response));
+  };
+  HttpHandlers handlers{told, [](auto, auto) { return std::size_t{1000}; }};
+  Edge never_asked(with_hosts(), handlers);
+  handlers.refuse_early = [](auto, auto, const auto&, const std::string&) { return std::nullopt; };
+  Edge edge(with_hosts(), handlers);
+  RawClient client(edge.port());
+  CHECK(body_of(client.ask(post("/x", "hello"))) == "let in");
+  CHECK(body_of(client.ask(post("/x", ""))) == "not judged");
+  RawClient other(never_asked.port());
+  CHECK(body_of(other.ask(post("/x", "hello"))) == "not judged");
+}
+
 TEST_CASE("a client that sends a refused body to its end still reads why") {
   Edge edge(with_hosts(), echo, 100);
   RawClient client(edge.port());
