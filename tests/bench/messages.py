@@ -29,7 +29,8 @@ from measures.world import SHARDS, World  # noqa: E402
 from speed import attempt, say  # noqa: E402
 
 EACH_ROUND = {"taken": messages.taken, "delivered": messages.delivered, "lateness": messages.lateness}
-ONCE = {"waiting in Duly": messages.waiting_in_duly, "waiting in the broker": messages.waiting_in_the_broker}
+# Once, with the broker as it begins; and what the broker is to forget last.
+FIRST, LAST = {"waiting in Duly": messages.waiting_in_duly}, {"waiting in the broker": messages.waiting_in_the_broker}
 
 
 def measure(world, problems):
@@ -40,12 +41,11 @@ def measure(world, problems):
             figures |= attempt(name, lambda one=one: one(world), problems)
         return figures
 
-    rounds = []
+    rounds, once = [], all_of(FIRST)
     for number in range(world.sizes.rounds):
         say(f"---- round {number + 1} of {world.sizes.rounds}")
         rounds.append(all_of({"limits": lambda world: world.limits(), **EACH_ROUND}))
-    say("---- once")
-    return rounds, all_of(ONCE)
+    return rounds, once | all_of(LAST)
 
 
 def read_options():
