@@ -4,8 +4,8 @@ machine does alone, and beside a queue with TTL and dead letters.
 
   messages.py [--quick] [--rounds N] [--waiting N,…] [--json FILE] [--plots FOLDER]
 
-It starts its own RabbitMQ, servers and agents on loopback.  Limits and measurements alternate, round by round; figures are
-medians of the rounds (3; 1 with --quick).  What waits is measured once.  Nothing here is asserted but that no message is
+It starts its own RabbitMQ, servers and agents on loopback.  Limits and rates alternate, round by round; rates are
+medians of the rounds (3; 1 with --quick).  What is late, and what waits, is measured once.  Nothing here is asserted but that no message is
 lost or comes twice: exit 1 only when something could not be measured at all.
 """
 import argparse
@@ -28,9 +28,10 @@ from measures import message_table, messages, table  # noqa: E402
 from measures.world import SHARDS, World  # noqa: E402
 from speed import attempt, say  # noqa: E402
 
-EACH_ROUND = {"taken": messages.taken, "delivered": messages.delivered, "lateness": messages.lateness}
-# Once, with the broker as it begins; and what the broker is to forget last.
-FIRST, LAST = {"waiting in Duly": messages.waiting_in_duly}, {"waiting in the broker": messages.waiting_in_the_broker}
+EACH_ROUND = {"taken": messages.taken, "delivered": messages.delivered}
+# Once, for they take their time: before the rounds, with the broker as it begins, and after them.
+FIRST = {"waiting in Duly": messages.waiting_in_duly}
+LAST = {"lateness": messages.lateness, "waiting in the broker": messages.waiting_in_the_broker}
 
 
 def measure(world, problems):
