@@ -29,9 +29,9 @@ from measures.world import SHARDS, World  # noqa: E402
 from speed import attempt, say  # noqa: E402
 
 EACH_ROUND = {"taken": messages.taken, "delivered": messages.delivered}
-# Once, for they take their time: before the rounds, with the broker as it begins, and after them.
-FIRST = {"waiting in Duly": messages.waiting_in_duly}
-LAST = {"lateness": messages.lateness, "waiting in the broker": messages.waiting_in_the_broker}
+# Once, for they take their time: before the rounds, while nothing of others is left in the broker's memory, and after them.
+FIRST = {"waiting in Duly": messages.waiting_in_duly, "waiting in the broker": messages.waiting_in_the_broker}
+LAST = {"lateness": messages.lateness}
 
 
 def measure(world, problems):
