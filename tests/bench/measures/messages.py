@@ -24,17 +24,17 @@ AT_LEAST_ONCE = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "rejec
 class MessageSizes(Sizes):
     messages: int = 100_000
     offered: tuple = (500, 2000, 5000)
-    offered_seconds: int = 10
+    offered_seconds: float = 10
     late_rate: int = 1000
-    late_seconds: int = 20
+    late_seconds: float = 20
     uniform_ms: int = 10_000
     mixed_ms: tuple = (1000, 20_000)
     waiting: tuple = (200_000, 1_000_000)
 
     @classmethod
     def quick(cls):
-        return dataclasses.replace(super().quick(), messages=1000, offered=(300,), offered_seconds=1, late_rate=200,
-                                   late_seconds=1, uniform_ms=500, mixed_ms=(200, 800), waiting=(1000,))
+        return dataclasses.replace(super().quick(), messages=1000, offered=(300,), offered_seconds=0.5, late_rate=200,
+                                   late_seconds=0.2, uniform_ms=200, mixed_ms=(100, 300), waiting=(1000,))
 
 
 class Program:
@@ -145,7 +145,7 @@ def taken(world):
     sizes, figures = world.sizes, {}
     with Duly(world) as duly:
         for rate in sizes.offered:
-            figures |= take(duly, rate * sizes.offered_seconds, f"taken_{rate}", rate=rate, delay_ms=DAY_MS)
+            figures |= take(duly, int(rate * sizes.offered_seconds), f"taken_{rate}", rate=rate, delay_ms=DAY_MS)
         figures |= take(duly, sizes.messages, "taken", delay_ms=DAY_MS)
         figures |= take(duly, sizes.messages, "taken_plain", delay_ms=DAY_MS, message_ids=False)
     return figures
@@ -194,7 +194,7 @@ def through(duly, count):
 
 def late(way, sizes, prefix):
     """Delays that are all the same, and delays that are mixed, at a steady rate."""
-    figures, count = {}, sizes.late_rate * sizes.late_seconds
+    figures, count = {}, int(sizes.late_rate * sizes.late_seconds)
     for kind, (least, most) in (("uniform", (sizes.uniform_ms, sizes.uniform_ms)), ("mixed", sizes.mixed_ms)):
         consumer = consume(way, count)
         way.publish(count, rate=sizes.late_rate, delay_ms=least, delay_to_ms=most).result()
