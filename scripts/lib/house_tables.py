@@ -45,7 +45,7 @@ MAY_SEE = {
 # Third-party headers: the beginning of the include -> where it may stand.
 LIBRARIES = [
     (("sqlite3", "SQLiteCpp/"), ["control-server/store", "tests"]),
-    (("amqp.h", "amqp_", "rabbitmq-c/"), ["common/amqp", "tests/bench/limits"]),
+    (("amqp.h", "amqp_", "rabbitmq-c/"), ["common/amqp", "tests/bench/limits", "tests/bench/messages"]),
     (("boost/beast",), ["control-server/api/http_", "common/http/http_client.cpp", "tests"]),
     (("boost/asio",), ["common/runtime", "common/tls", "common/link", "common/http/http_client.cpp", "common/app", "control-server/api", "control-server/app",
                        "control-server/link", "agent/app", "tests"]),

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -17,6 +18,10 @@ class Tally {
     std::array<char, 64> digits{};
     std::snprintf(digits.data(), digits.size(), "%.10g", std::isfinite(value) ? value : 0.0);
     fields_.emplace_back(name, digits.data());
+  }
+  // Every digit of it: microseconds of the wall clock are too long for number().
+  void whole(const std::string& name, std::int64_t value) {
+    fields_.emplace_back(name, std::to_string(value));
   }
   // `value` holds nothing that JSON would escape.
   void text(const std::string& name, const std::string& value) {

@@ -8,6 +8,7 @@
 
 #include "common/base/ids.h"
 #include "common/runtime/asio_loop.h"
+#include "tests/bench/give_up.h"
 #include "tests/bench/limits/limits.h"
 
 namespace duly::bench {

@@ -7,9 +7,6 @@
 
 namespace duly::bench {
 
-// Ends the program: a limit that could not be measured must not pass for a small one.
-[[noreturn]] void give_up(const std::string& what);
-
 // fdatasync of 4 KiB, and rows like ours into SQLite in batches, each for `seconds`, in files under `folder`.
 void measure_disk(const std::string& folder, double seconds, Tally& tally);
 

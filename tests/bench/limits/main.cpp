@@ -5,20 +5,9 @@
 // --seconds: of each measurement on the disk (2); --count: messages of each at the broker (100000); --single:
 // publishes that wait for their confirm one by one (2000).  DIR should be on the disk that Duly's data will
 // be on.
-#include <cstdio>
-#include <cstdlib>
-
 #include "tests/bench/flags.h"
+#include "tests/bench/give_up.h"
 #include "tests/bench/limits/limits.h"
-
-namespace duly::bench {
-
-void give_up(const std::string& what) {
-  std::fprintf(stderr, "bench_limits: %s\n", what.c_str());
-  std::exit(1);
-}
-
-}  // namespace duly::bench
 
 int main(int argc, char** argv) {
   using namespace duly::bench;

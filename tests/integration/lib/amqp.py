@@ -188,8 +188,8 @@ class Connection:
         self.method(1, 40, 20, b"\0\0" + short(name) + b"\0")
         self.wait(40, 21)
 
-    def declare_queue(self, name):
-        self.method(1, 50, 10, b"\0\0" + short(name) + b"\x02" + table({}))
+    def declare_queue(self, name, arguments=None):
+        self.method(1, 50, 10, b"\0\0" + short(name) + b"\x02" + table(arguments or {}))
         self.wait(50, 11)
 
     def bind(self, queue, exchange, routing_key):
