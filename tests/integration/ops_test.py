@@ -45,7 +45,7 @@ class Operations(TestCase):
             self.assertNotIn("cmd_", line)
             values[match[1] + (match[2] or "")] = float(match[4])
         labels = set(re.findall(r'([a-z_]+)="', text))
-        self.assertLessEqual(labels, {"state", "version", "le", "kind", "queue", "code", "file"})
+        self.assertLessEqual(labels, {"state", "version", "le", "kind", "queue", "code", "file", "role"})
         self.assertEqual((values["duly_broker_up"], values["duly_disk_low"]), (1, 0))
         self.assertEqual(values['duly_shards{state="held"}'], 16)
         self.assertEqual(values['duly_agents{state="live"}'], 1)
