@@ -180,7 +180,7 @@ std::optional<MonoTime> Dispatcher::next_wakeup() const {
   std::optional<MonoTime> next;
   const bool any =
       std::any_of(holdings_.begin(), holdings_.end(), [](const auto& h) { return !h.second.revoking; });
-  if (any) next = trusted_until_;
+  if (any && !DULY_PLANTED("agent.self-fence")) next = trusted_until_;
   const bool may_publish =
       linked_ && !await_first_lease_ && broker_usable_ && open_.size() < limits::kPublishWindow;
   if (may_publish && !upcoming_.empty()) {
