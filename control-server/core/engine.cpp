@@ -82,10 +82,10 @@ Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
   step_operations();
   settle_dependants();
   stats_.removed += remover_.step(now_, disk_low_);
-  if (may_tell()) callbacks_.step(now_ms(), effects_);
+  if (may_tell() || DULY_PLANTED("full.calls")) callbacks_.step(now_ms(), effects_);
   rebalance();
-  if (now_.mono >= rest_until_) hand_out();
-  if (may_tell()) publish_dead_letters();
+  hand_out();
+  if (may_tell() || DULY_PLANTED("full.letters")) publish_dead_letters();
   answer_clock();
   tell_changes();
   stats_.committed_inputs += inputs.size();
@@ -157,7 +157,7 @@ void Engine::keep_waits(const std::vector<Input>& inputs) {
 // What is told to a receiver or the broker comes back to be recorded.  While there is no room for that, it
 // would be told again and again.
 bool Engine::may_tell() const {
-  return DULY_PLANTED("full.telling") || (!disk_low_ && now_.mono >= rest_until_);
+  return !disk_low_ && now_.mono >= rest_until_;
 }
 
 std::vector<Effect> Engine::answers_to_questions(std::vector<Input>& inputs) {

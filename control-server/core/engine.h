@@ -68,7 +68,8 @@ class Engine {
   // is told to look at what is.
   [[nodiscard]] std::vector<Effect> answers_to_waits(const std::vector<Input>& inputs);
 
-  // After a full disk, in a new engine: until then nothing leaves that will have to be recorded.
+  // After a full disk, in a new engine: until then no callback and no dead letter leaves.  Hand-outs do: they
+  // begin with a connection of each agent, which is pause enough.
   void rest_until(MonoTime until) { rest_until_ = until; }
 
   // The answers to those of `inputs` that only ask, without a batch: nothing is stored.

@@ -110,7 +110,7 @@ bool Engine::record(const ResultMessage& input, const StateRow& row) {
   const bool any_attempt = DULY_PLANTED("results.fence");
   if (row.state == State::running && (row.attempt == item.attempt || any_attempt)) {
     // Who holds the permit may have begun with a message of before a reschedule, where it did not say which.
-    const bool by_name = !input.executor.empty();
+    const bool by_name = !input.executor.empty() && !DULY_PLANTED("results.name");
     const bool this_message = by_name || !input.token || *input.token == row.token;
     FinishItem current = item;
     current.attempt = row.attempt;

@@ -128,10 +128,8 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
 // The disk was full all the same: nothing of the batch was applied, and memory ran ahead of the store.
 void EngineHost::begin_again(std::vector<Input>& inputs) {
   // Not at once, for a sweep that finds the disk full again must not turn into a spin.
-  const bool still = full_at_ && loop_.now() - *full_at_ <= 2 * full_rest_;
-  full_rest_ = still ? std::min(full_rest_ * 2, kLongestRest) : kFullPause;
-  full_at_ = loop_.now();
   quiet_until_ = loop_.now() + kFullPause;
+  lengthen_rest();
   if (loop_.now() >= full_logged_ + kFullLogEvery) {
     full_logged_ = loop_.now();
     log(LogLevel::error, "engine", "the disk is full: a batch was refused whole",
@@ -146,11 +144,20 @@ void EngineHost::begin_again(std::vector<Input>& inputs) {
   ports_.refused_full(std::move(replies));  // gives up what was kept for this moment …
   store_.checkpoint_if_beyond(0);           // … so that the WAL can be copied back
   engine_ = std::make_unique<Engine>(store_, config_, loop_.moment());
-  engine_->rest_until(loop_.now() + full_rest_);
+  engine_->rest_until(rest_until_);
   disk_low_ = false;  // as the new engine believes, until the next batch looks
   ports_.release(std::move(waits));
   // A question needs no disk; in a batch of its own it might find it full again, and so on without end.
   ports_.release(engine_->answers_to_questions(inputs));
+}
+
+// What finds the disk full while we rest is something else: it makes the rest no longer.
+void EngineHost::lengthen_rest() {
+  const MonoTime now = loop_.now();
+  if (now < rest_until_) return;
+  const bool still = rest_ > Duration{0} && now <= rest_until_ + rest_;
+  rest_ = still ? std::min(rest_ * 2, kLongestRest) : kFullPause;
+  rest_until_ = now + rest_;
 }
 
 void EngineHost::schedule_tick() {

@@ -8,7 +8,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "common/base/mutex.h"
@@ -47,6 +46,7 @@ class EngineHost {
   void run_batch(std::vector<Input>& inputs);
   void watch_disk(std::vector<Input>& inputs);
   void begin_again(std::vector<Input>& inputs);
+  void lengthen_rest();
   void schedule_tick();
 
   Loop& loop_;
@@ -57,8 +57,8 @@ class EngineHost {
   MonoTime tick_at_{};
   MonoTime quiet_until_{};  // no tick before, after a full disk
   MonoTime full_logged_{};
-  std::optional<MonoTime> full_at_;  // when the disk was found full last, and how long the engine rested then
-  Duration full_rest_{};
+  Duration rest_{};        // after a full disk nobody is told anything, for so long …
+  MonoTime rest_until_{};  // … until then
   bool disk_low_ = false;  // as the engine was last told
   bool stopped_ = false;   // after a fatal failure nothing more is applied
 

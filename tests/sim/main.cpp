@@ -78,8 +78,6 @@ std::optional<Arguments> parse(const std::vector<std::string>& words) {
   return arguments;
 }
 
-}  // namespace
-
 // Simulated files grow and go with every world: given back to the system each time, their pages are a third
 // of the whole time.
 void keep_memory() {
@@ -88,6 +86,8 @@ void keep_memory() {
   mallopt(M_MMAP_THRESHOLD, kBytes);
   mallopt(M_TOP_PAD, 64 << 20);
 }
+
+}  // namespace
 
 int main(int argc, char** argv) {
   keep_memory();

@@ -8,7 +8,6 @@ namespace duly::sim {
 namespace {
 
 constexpr std::uint64_t kReceivers = 12;
-constexpr int kCallsInASecond = 20;
 
 }  // namespace
 
@@ -31,7 +30,7 @@ void World::called_back(const SendCallback& call, std::function<void(CallbackSet
   if (!row || !is_end(row->state)) throw Violation{"I13: the end of " + text + " is told and it has none"};
   ended_[call.id] = row->state;
   note(static_cast<std::uint64_t>(call.id.value) + static_cast<std::uint64_t>(call.attempt));
-  watch_calls(call);
+  watch_flood("call." + text + "." + std::to_string(call.ends));
   Rng& dice = *callback_dice_;
   const bool takes = healing_ || dice.chance(0.7);
   const bool says_so = takes && (healing_ || dice.chance(0.8));
@@ -46,17 +45,6 @@ void World::called_back(const SendCallback& call, std::function<void(CallbackSet
   const Duration takes_time = dice.between(Duration{0}, plan_.rates.callback * 2);
   loop_.at(loop_.now() + takes_time,
            [answer = std::move(answer), settled = std::move(settled)] { answer(settled); });
-}
-
-// Whatever happens to the server, and however often: nobody is flooded.
-void World::watch_calls(const SendCallback& call) {
-  auto& [since, count] = calls_[{call.id, call.ends}];
-  if (loop_.now() - since >= seconds{1}) {
-    since = loop_.now();
-    count = 0;
-  }
-  if (++count > kCallsInASecond)
-    throw Violation{"I7: the end of " + format_command_id(call.id) + " is told again and again"};
 }
 
 bool World::was_told(const StateRow& row) const {

@@ -10,6 +10,7 @@ namespace duly::sim {
 namespace {
 
 constexpr std::size_t kCopies = 3;
+constexpr int kTimesInASecond = 20;
 
 // Of the commands in the message: one, several of a bundle, or none when it is not an execution message.
 std::vector<MessageKey> keys_of(const AmqpMessage& message) {
@@ -135,7 +136,20 @@ void World::watch_broker() {
   rabbit_.set_watch(std::move(watch));
 }
 
+// Whatever happens to the server, and however often: nobody is told the same more than a few times a second.
+void World::watch_flood(const std::string& what) {
+  auto& [since, count] = told_often_[what];
+  if (loop_.now() - since >= seconds{1}) {
+    since = loop_.now();
+    count = 0;
+  }
+  if (++count > kTimesInASecond) throw Violation{"I7: " + what + " goes out again and again"};
+}
+
 void World::watch_stored(const AmqpMessage& message) {
+  if (!message.verbatim &&
+      (message.exchange == topology::kDeadExchange || message.exchange == topology::kExecuteExchange))
+    watch_flood(message.exchange + "." + message.message_id);
   if (message.exchange == topology::kDeadExchange) {
     if (const auto sent = messages_.find(message.message_id); sent != messages_.end())
       sent->second.parked = true;

@@ -142,7 +142,6 @@ class World {
   void start_callbacks();
   void ask_for_callback(NewCommand& command) const;
   void called_back(const SendCallback& call, std::function<void(CallbackSettled)> answer);
-  void watch_calls(const SendCallback& call);
   [[nodiscard]] bool was_told(const StateRow& row) const;
   void judge_callbacks(const std::map<CommandId, StateRow>& rows);
 
@@ -157,6 +156,7 @@ class World {
   void watch_rate(const LimitFacts& facts, std::int64_t started_ms, const std::string& what);
   [[nodiscard]] Duration limited_time(std::int64_t open) const;
   void watch_broker();
+  void watch_flood(const std::string& what);
   void watch_stored(const AmqpMessage& message);
   void watch_published(std::size_t index, PublishTicket ticket, const AmqpMessage& message);
   void watch_settled(std::size_t index, const std::vector<SettledPublish>& results);
@@ -242,8 +242,8 @@ class World {
   std::vector<CommandId> deliveries_;  // the same of those in deliver mode
   std::shared_ptr<Rng> delivery_dice_;
   std::shared_ptr<Rng> callback_dice_;
-  std::map<std::pair<CommandId, int>, std::pair<MonoTime, int>> calls_;  // of an end: since when, how many
-  std::map<CommandId, std::set<std::pair<State, std::int64_t>>> told_;   // ends that the receiver knows
+  std::map<std::string, std::pair<MonoTime, int>> told_often_;  // what went out: since when, how many times
+  std::map<CommandId, std::set<std::pair<State, std::int64_t>>> told_;  // ends that the receiver knows
   int to_submit_ = 0;
   std::uint64_t next_key_ = 1;
   std::uint64_t next_incarnation_ = 1;
