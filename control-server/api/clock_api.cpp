@@ -2,7 +2,8 @@
 //
 // The clock never jumps over anything: it goes to the next fire, due time or expiry, lets what is due there
 // run to its end, and goes on.  So a schedule sees each of its fire times, and what one command leads to
-// happens before the next one's time comes.  Bounds: kSettle at one moment, kPatience in all.
+// happens before the next one's time comes.  Bounds: kSettle at one moment, kUnserved where nobody takes from
+// a queue that work is in, kPatience in all.
 #include <memory>
 #include <utility>
 
@@ -15,7 +16,8 @@ namespace duly {
 namespace {
 
 constexpr Duration kPoll = milliseconds{2};
-constexpr Duration kSettle = seconds{2};  // real time that what is due gets at one moment
+constexpr Duration kSettle = seconds{10};  // real time that what is due gets at one moment
+constexpr Duration kUnserved = seconds{2};
 constexpr Duration kPatience = seconds{30};
 
 class Advance : public std::enable_shared_from_this<Advance> {
@@ -40,7 +42,8 @@ class Advance : public std::enable_shared_from_this<Advance> {
       return respond_(problem != nullptr ? problem_response(*problem)
                                          : make_problem(500, "unexpected answer of the engine"));
     const MonoTime now = api_.loop.now();
-    if (state->busy && now - moved_at_ < kSettle && now < until_)
+    const Duration patience = state->served ? kSettle : kUnserved;
+    if (state->busy && now - moved_at_ < patience && now < until_)
       return api_.loop.at(now + kPoll, [self = shared_from_this()] { self->step(); });
     const std::int64_t at = to_ms(api_.clock->now());
     if (at >= target_ms_ || now >= until_) return tell(at);

@@ -47,7 +47,8 @@ struct Problem {
 };
 
 struct ClockState {
-  bool busy = false;                         // something is due, or runs, and may yet change what comes next
+  bool busy = false;   // something is due, or runs, and may yet change what comes next
+  bool served = true;  // … and executors that we know of take from every queue it is in
   std::optional<std::int64_t> next_ms = {};  // when something happens next, by the wall clock
 };
 

@@ -115,12 +115,20 @@ void Engine::answer_clock() {
       state.next_ms = at;
     }
   };
+  std::set<QueueNumber> waited_for;
   if (next_fire_ms_ != INT64_MAX) consider(next_fire_ms_);
   if (const auto expiry = store_.next_expiry()) consider(*expiry);
   for (const LaneKey& lane : store_.lanes()) {
-    if (const auto due = store_.next_due(lane, {INT64_MIN, CommandId{0}})) consider(*due);
+    if (const auto due = store_.next_due(lane, {INT64_MIN, CommandId{0}})) {
+      consider(*due);
+      if (*due <= now_ms()) waited_for.insert(lane.queue);
+    }
     if (const auto later = store_.next_due(lane, {now_ms() + 1, CommandId{0}})) consider(*later);
   }
+  for (const auto& [queue, info] : queues_)
+    if (store_.count(queue, State::queued) + store_.count(queue, State::running) > 0)
+      waited_for.insert(queue);
+  for (const QueueNumber queue : waited_for) state.served = state.served && has_executor(queue);
   const bool anybody = !sessions_.empty() || !executors_.empty();
   state.busy = anybody && (state.busy || !operations_.empty() || store_.count(State::queued) > 0 ||
                            store_.count(State::running) > 0);
@@ -156,9 +164,7 @@ void Engine::keep_waits(const std::vector<Input>& inputs) {
 
 // What is told to a receiver or the broker comes back to be recorded.  While there is no room for that, it
 // would be told again and again.
-bool Engine::may_tell() const {
-  return !disk_low_ && now_.mono >= rest_until_;
-}
+bool Engine::may_tell() const { return !disk_low_ && now_.mono >= rest_until_; }
 
 std::vector<Effect> Engine::answers_to_questions(std::vector<Input>& inputs) {
   for (Input& input : inputs) {
@@ -191,6 +197,7 @@ MonoTime Engine::next_wakeup(Moment now) const {
   if (!operations_.empty()) next = std::min(next, next_operation_);
   next = std::min(next, remover_.next());
   if (rate_frees_) next = std::min(next, *rate_frees_);
+  if (const auto held = window_.next_release()) next = std::min(next, *held);
   if (key_refusals_ >= limits::kKeyRefusals)
     next = now.mono;  // the rest of the lane is still to be looked at
   const auto lane_open = [this](LaneKey lane) {

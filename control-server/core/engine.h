@@ -140,7 +140,7 @@ class Engine {
   void said(Agent& agent, Credit& credit);
   void said(Agent& agent, Marks& marks);
   void said(Agent& agent, GiveBack& given);
-  static std::int64_t hold_off_ms(QueueInfo& info, GiveBackReason reason);
+  static Duration hold_off(QueueInfo& info, GiveBackReason reason);
   void said(Agent& agent, Released& released);
   void said(Agent& agent, Leaving& leaving);
   void said(Agent& agent, Begin& begin);
@@ -271,6 +271,8 @@ class Engine {
   [[nodiscard]] std::string shards_json();
   [[nodiscard]] std::string queues_json();
   [[nodiscard]] std::optional<std::string> queue_json(const std::string& name);
+  // Somebody takes from it, as far as we know: an agent, or a consumer that the broker told us of.
+  [[nodiscard]] bool has_executor(QueueNumber number) const;
   [[nodiscard]] std::optional<std::string> explain_json(CommandId id);
   void explain_scheduled(const StateRow& row, Json& reasons);
   void explain_waiting(const StateRow& row, Json& reasons);

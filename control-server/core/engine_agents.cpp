@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kAgentRecords = 1000;
 constexpr std::size_t kRecordsDropped = 100;
-constexpr std::int64_t kHoldOffFirstMs = 50;  // up to 64 times that
+constexpr Duration kHoldOffFirst = milliseconds{50};  // up to 64 times that
 
 bool good_name(const std::string& name) {
   return !name.empty() && name.size() <= limits::kNameBytes &&
@@ -167,16 +167,16 @@ void Engine::said(Agent& agent, GiveBack& given) {
     ready.token = row->token;
     ready.due_ms = row->due_ms;
     window_.hold_off(LaneKey{handed.shard, handed.queue, handed.row.priority}, ready,
-                     now_ms() + hold_off_ms(queues_[handed.queue], item.reason));
+                     now_.mono + hold_off(queues_[handed.queue], item.reason));
   }
 }
 
 // A queue that was missing has just been declared, so the first try comes soon; each further failure in a row
 // doubles the wait.
-std::int64_t Engine::hold_off_ms(QueueInfo& info, GiveBackReason reason) {
-  if (reason != GiveBackReason::returned && reason != GiveBackReason::rejected) return 0;
+Duration Engine::hold_off(QueueInfo& info, GiveBackReason reason) {
+  if (reason != GiveBackReason::returned && reason != GiveBackReason::rejected) return Duration{0};
   const int doublings = std::min(info.failures_in_a_row++, 6);
-  return kHoldOffFirstMs << doublings;
+  return kHoldOffFirst * (1 << doublings);
 }
 
 void Engine::said(Agent& agent, Released& released) {

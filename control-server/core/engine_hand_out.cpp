@@ -21,6 +21,7 @@ bool Engine::queue_open(QueueNumber queue) const {
 }
 
 void Engine::hand_out() {
+  window_.release(now_.mono);
   rate_frees_.reset();
   key_refusals_ = 0;
   // Begins after the agent that was served last: what a queue's limit leaves must not always go to the first.

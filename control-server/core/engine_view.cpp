@@ -223,23 +223,29 @@ void Engine::explain_waiting(const StateRow& row, Json& reasons) {
   }
 }
 
+bool Engine::has_executor(QueueNumber number) const {
+  const auto info = queues_.find(number);
+  if (info != queues_.end() && info->second.consumers > 0) return true;
+  const std::string queue = store_.queue_name(number);
+  return std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& s) {
+    return s.second.execute && std::count(s.second.queues.begin(), s.second.queues.end(), queue) > 0;
+  });
+}
+
 std::optional<std::string> Engine::explain_json(CommandId id) {
   const auto row = store_.find(id);
   if (!row) return std::nullopt;
   Json reasons = Json::array();
   const QueueInfo& info = queues_[row->queue];
   const std::string queue = store_.queue_name(row->queue);
-  const bool has_executor =
-      info.consumers > 0 || std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& s) {
-        return s.second.execute && std::count(s.second.queues.begin(), s.second.queues.end(), queue) > 0;
-      });
   if (row->state == State::scheduled) {
     explain_scheduled(*row, reasons);
   } else if (row->state == State::queued) {
     add_limit(reasons, permit_stop(row->queue, info), info.gate.limits(), queue);
     reasons.push_back(
-        has_executor ? reason("in_queue", "in the broker's queue since " + format_instant(row->queued_ms))
-                     : reason("no_executor", "nobody consumes queue '" + queue + "'"));
+        has_executor(row->queue)
+            ? reason("in_queue", "in the broker's queue since " + format_instant(row->queued_ms))
+            : reason("no_executor", "nobody consumes queue '" + queue + "'"));
   } else if (row->state == State::running) {
     reasons.push_back(reason(
         "running", "attempt " + std::to_string(row->attempt) + " since " + format_instant(row->started_ms)));

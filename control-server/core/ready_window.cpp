@@ -51,12 +51,29 @@ void ReadyWindow::add(LaneKey key, const ReadyRow& row, std::int64_t now_ms, Bod
   make_room(lane);
 }
 
-void ReadyWindow::hold_off(LaneKey key, const ReadyRow& row, std::int64_t eligible_ms) {
+void ReadyWindow::hold_off(LaneKey key, const ReadyRow& row, MonoTime until) {
   Lane& lane = lanes_[key];
   if (lane.entries.contains(row.id)) return;
   if (place(row) >= lane.frontier) return;  // the store still has it, and will give it again
-  insert(lane, WindowEntry{row, std::max(row.due_ms, eligible_ms), false, nullptr}, true);
+  insert(lane, WindowEntry{row, row.due_ms, false, nullptr, until}, true);
+  held_.emplace(std::pair{until, row.id}, key);
   make_room(lane);
+}
+
+void ReadyWindow::release(MonoTime now) {
+  while (!held_.empty() && held_.begin()->first.first <= now) {
+    const auto [when, key] = *held_.begin();
+    held_.erase(held_.begin());
+    Lane& lane = lanes_.at(key);
+    WindowEntry& entry = lane.entries.at(when.second);
+    entry.held_until.reset();
+    lane.upcoming.insert(rank(entry));
+  }
+}
+
+std::optional<MonoTime> ReadyWindow::next_release() const {
+  if (held_.empty()) return std::nullopt;
+  return held_.begin()->first.first;
 }
 
 bool ReadyWindow::add_republish(LaneKey key, const ReadyRow& row, std::int64_t now_ms) {
@@ -153,7 +170,7 @@ void ReadyWindow::insert(Lane& lane, WindowEntry entry, bool below_frontier) {
     }
   }
   if (below_frontier) lane.by_due.insert(place(entry.row));
-  lane.upcoming.emplace(entry.eligible_ms, entry.row.id);
+  if (!entry.held_until) lane.upcoming.insert(rank(entry));
   if (entry.republish) ++lane.again;
   lane.entries.emplace(entry.row.id, std::move(entry));
   ++size_;
@@ -163,7 +180,8 @@ void ReadyWindow::erase(Lane& lane, std::map<CommandId, WindowEntry>::iterator a
   const WindowEntry& entry = at->second;
   if (entry.body) body_bytes_ -= entry.body->bytes();
   lane.by_due.erase(place(entry.row));
-  lane.upcoming.erase({entry.eligible_ms, entry.row.id});
+  lane.upcoming.erase(rank(entry));
+  if (entry.held_until) held_.erase({*entry.held_until, entry.row.id});
   lane.due.erase(rank(entry));
   if (entry.republish) --lane.again;
   lane.entries.erase(at);

@@ -5,7 +5,8 @@
 // window, is handed out, or waits for its key; everything at or beyond the frontier is found in the store,
 // and the first of it is not due before the lane's `disk_due`.  So new work that is due now goes into the
 // window without a query, and memory does not grow with the backlog (design decision 8). Concurrency.  Engine
-// thread.  Times are wall milliseconds of the server.
+// thread.  Times are wall milliseconds of the server; only a pause after a failed publish is of the monotonic
+// clock, or it would be as long as the wall is set back.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,10 @@ using BodyPtr = std::shared_ptr<const CommandBody>;
 
 struct WindowEntry {
   ReadyRow row;
-  std::int64_t eligible_ms = 0;  // due, or later while held off after a failed publish
-  bool republish = false;        // already `queued`, lost in the broker
-  BodyPtr body;                  // kept for fresh commands while there is room
+  std::int64_t eligible_ms = 0;             // due; of one that is published anew, when that was found out
+  bool republish = false;                   // already `queued`, lost in the broker
+  BodyPtr body;                             // kept for fresh commands while there is room
+  std::optional<MonoTime> held_until = {};  // after a failed publish
 };
 
 class ReadyWindow {
@@ -44,8 +46,11 @@ class ReadyWindow {
 
   // A command of the lane has become scheduled, or has come back from its holder.
   void add(LaneKey lane, const ReadyRow& row, std::int64_t now_ms, BodyPtr body);
-  // Comes back after a failed publish: not handed out before `eligible_ms`.
-  void hold_off(LaneKey lane, const ReadyRow& row, std::int64_t eligible_ms);
+  // Comes back after a failed publish: not handed out before a release() at `until` or later.
+  void hold_off(LaneKey lane, const ReadyRow& row, MonoTime until);
+  void release(MonoTime now);
+  // When release() has something to do.
+  [[nodiscard]] std::optional<MonoTime> next_release() const;
   // A queued command whose message is gone; false when it is here already or there is no room.
   bool add_republish(LaneKey lane, const ReadyRow& row, std::int64_t now_ms);
   void remove(LaneKey lane, CommandId id);
@@ -69,7 +74,7 @@ class ReadyWindow {
     // not keep out what was lost, or a queue that counts the lost ones as queued would be full for ever.
     std::size_t again = 0;
     std::set<std::pair<std::int64_t, CommandId>> by_due;    // (due, id) of those below the frontier
-    std::set<std::pair<std::int64_t, CommandId>> upcoming;  // (eligible, id), not yet promoted
+    std::set<std::pair<std::int64_t, CommandId>> upcoming;  // (eligible, id), neither promoted nor held off
     std::set<std::pair<std::int64_t, CommandId>> due;       // (eligible, id)
     std::pair<std::int64_t, CommandId> frontier{INT64_MIN, CommandId{INT64_MIN}};
     std::int64_t disk_due = INT64_MAX;
@@ -102,6 +107,7 @@ class ReadyWindow {
   std::function<bool(CommandId)> taken_;
   const std::size_t cap_;
   std::map<LaneKey, Lane> lanes_;
+  std::map<std::pair<MonoTime, CommandId>, LaneKey> held_;  // off
   std::size_t size_ = 0;
   std::size_t body_bytes_ = 0;
 };

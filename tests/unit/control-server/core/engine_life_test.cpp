@@ -297,6 +297,36 @@ TEST_CASE("what was given back is handed out again, and a restart hands out what
   CHECK(world.state(item.id) == State::queued);
 }
 
+TEST_CASE("a publish that failed is tried again after a pause, though the wall stands") {
+  EngineWorld world;
+  const SessionId agent = world.connect("a");
+  world.submit(quick(3));
+  for (const Duration pause : {milliseconds{50}, milliseconds{100}}) {
+    const HandOutItem item = world.the_one(agent);
+    world.say(agent, GiveBack{{{item.id, 1, item.shard, item.epoch, GiveBackReason::rejected}}});
+    CHECK(world.handed(agent).empty());
+    CHECK(world.engine->next_wakeup(world.now) <= world.now.mono + pause);
+    world.now.mono += pause;
+    REQUIRE(world.run({Tick{}}));
+  }
+  CHECK(world.handed(agent).size() == 1);
+}
+
+TEST_CASE("where the clock stands is told with who could go on with what is due") {
+  EngineWorld world;
+  const auto state = [&] { return std::get<ClockState>(world.ask(AskClock{}).what); };
+  const SessionId agent = world.connect("a");
+  CHECK_FALSE(state().busy);
+  world.submit(quick(3));
+  CHECK((state().busy && state().served));
+  const HandOutItem item = world.the_one(agent);
+  world.finish(agent, item, AttemptOutcome::succeeded);
+  CommandSpec unserved = quick(3);
+  unserved.queue = "nobody";
+  world.submit(unserved);
+  CHECK((state().busy && !state().served));
+}
+
 TEST_CASE("who waits for an end hears of it when it comes, or when the wait is over") {
   EngineWorld world;
   const SessionId agent = world.connect("a");

@@ -167,7 +167,8 @@ TEST_CASE(
       } else if (what < 92 && !world.taken.empty()) {
         const StateRow row = world.scheduled.at(one_of(world.taken));
         world.taken.erase(row.id);
-        world.window->hold_off(lane_of(row), WindowWorld::ready(row), 0);
+        world.window->hold_off(lane_of(row), WindowWorld::ready(row), MonoTime{});
+        world.window->release(MonoTime{});
       } else if (what < 96 && !world.scheduled.empty()) {
         StateRow row = one_of(world.scheduled).second;
         world.taken.erase(row.id);
@@ -240,8 +241,15 @@ TEST_CASE(
   const auto entry = world.pop(0);
   REQUIRE(entry);
   world.taken.clear();
-  world.window->hold_off(lane, entry->row, kStart + 1000);
-  CHECK_FALSE(world.window->pop(lane.shard, lane.queue, kStart, kStart + 999, false).has_value());
+  const MonoTime until{seconds{1}};
+  world.window->hold_off(lane, entry->row, until);
+  CHECK(world.window->next_release() == until);
+  world.window->release(until - milliseconds{1});
+  // However far the wall is set: the pause is none of it.
+  CHECK_FALSE(world.window->pop(lane.shard, lane.queue, kStart, kStart + 3'600'000, false).has_value());
+  CHECK(world.window->loads(kStart).front().eligible == 0);
+  world.window->release(until);
+  CHECK_FALSE(world.window->next_release().has_value());
   CHECK_FALSE(world.window->pop(lane.shard, lane.queue, kStart, kStart + 1000, true).has_value());
   world.window->add_republish(lane, ReadyRow{CommandId{77}, kStart, 5, 1, 3, Token{0}, 0}, kStart);
   const auto again = world.window->pop(lane.shard, lane.queue, kStart, kStart + 1000, true);
@@ -249,6 +257,21 @@ TEST_CASE(
   CHECK(again->republish);
   CHECK(again->row.id == CommandId{77});
   CHECK(world.window->pop(lane.shard, lane.queue, kStart, kStart + 1000, false).has_value());
+}
+
+TEST_CASE("what is held off is forgotten with its command") {
+  WindowWorld world(1);
+  world.schedule(0, kStart, 5);
+  const LaneKey lane{ShardId{0}, world.queue, 5};
+  const auto entry = world.pop(0);
+  REQUIRE(entry);
+  world.taken.clear();
+  world.window->hold_off(lane, entry->row, MonoTime{seconds{1}});
+  SECTION("removed") { world.window->remove(lane, entry->row.id); }
+  SECTION("its shard goes to somebody else") { world.window->reset(lane.shard); }
+  CHECK_FALSE(world.window->next_release().has_value());
+  world.window->release(MonoTime{seconds{2}});
+  CHECK(world.window->size() == 0);
 }
 
 TEST_CASE("the window says when it wants to be asked again") {
