@@ -225,12 +225,9 @@ void Engine::reclaim(Agent& agent, const Hello& hello) {
     if (shard.phase != ShardMap::Phase::held || shard.holder != agent.session || handed_.contains(ref.id))
       continue;
     window_.remove(lane_of(*row), ref.id);
-    const ReadyRow ready{
-        row->id,    row->due_ms,  row->priority, row->next_attempt(), row->base_attempt + row->max_attempts,
-        row->token, row->key_hash};
     const bool delivers = store_.delivers(ref.id);
-    handed_.emplace(ref.id,
-                    Handed{ready, row->shard, shard.row.epoch, row->queue, agent.party, false, delivers});
+    handed_.emplace(ref.id, Handed{ready_row(*row), row->shard, shard.row.epoch, row->queue, agent.party,
+                                   false, delivers});
     handed_by_shard_[row->shard].insert(ref.id);
     if (row->key_hash != 0) handed_keys_[row->key_hash] = ref.id;
     ++queues_[row->queue].handed;

@@ -59,11 +59,8 @@ void Engine::on(QueueInspected& input) {
   std::int64_t again = 0;
   for (const StateRow& row : store_.queued(*number, info.inspect_before_ms, limits::kSweepRows)) {
     if (handed_.contains(row.id)) continue;
-    const ReadyRow ready{
-        row.id,    row.due_ms,  row.priority, row.next_attempt(), row.base_attempt + row.max_attempts,
-        row.token, row.key_hash};
     if (info.gate.limited()) info.gate.held_back.insert(row.id);
-    if (window_.add_republish(lane_of(row), ready, now_ms())) ++again;
+    if (window_.add_republish(lane_of(row), ready_row(row), now_ms())) ++again;
   }
   if (again == 0) return;
   stats_.republished += static_cast<std::uint64_t>(again);

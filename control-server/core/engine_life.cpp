@@ -314,10 +314,7 @@ void Engine::end(StateRow& row, Move how) {
 // -----------------------------------------------------------------------------------------------
 
 void Engine::became_scheduled(const StateRow& row, BodyPtr body) {
-  window_.add(lane_of(row),
-              ReadyRow{row.id, row.due_ms, row.priority, row.next_attempt(),
-                       row.base_attempt + row.max_attempts, row.token, row.key_hash},
-              now_ms(), std::move(body));
+  window_.add(lane_of(row), ready_row(row), now_ms(), std::move(body));
 }
 
 void Engine::forget_hand_out(CommandId id) {

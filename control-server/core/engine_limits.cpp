@@ -47,10 +47,7 @@ void Engine::hold_back(const StateRow& row) {
   }
   if (row.state != State::queued) return;  // it is handed out anew in its turn
   queues_[row.queue].gate.held_back.insert(row.id);
-  const ReadyRow ready{
-      row.id,    row.due_ms,  row.priority, row.next_attempt(), row.base_attempt + row.max_attempts,
-      row.token, row.key_hash};
-  window_.add_republish(lane_of(row), ready, now_ms());
+  window_.add_republish(lane_of(row), ready_row(row), now_ms());
 }
 
 void Engine::charge_start(const StateRow& row) {

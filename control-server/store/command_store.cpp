@@ -61,6 +61,8 @@ void Store::insert(const StateRow& row, const CommandSpec& spec, std::int64_t cr
         .bind(row.id.value)
         .run();
   }
+  if (row.due_ms <= created_ms + limits::kLoadHorizon.count())
+    live_.loaded(row, AttemptTerms{spec.timeout_ms, spec.deliver.has_value()});
   add_count(row, row.state, 1);
   note_change(row);
 }
@@ -93,11 +95,18 @@ std::optional<CommandBody> Store::body(CommandId id) {
   body.on_lost = static_cast<OnLost>(query.integer(6));
   body.content_type = query.text(7);
   body.deliver = columns::read_deliver(query, 8);
+  live_.learnt(id, {body.timeout_ms, body.deliver.has_value()});
   body.trace = columns::read_stored_trace(query, 11);
   return body;
 }
 
 std::optional<AttemptTerms> Store::attempt_terms(CommandId id) {
+  if (database_->failed()) return std::nullopt;
+  if (auto terms = live_.terms(id)) return terms;
+  return read_terms(id);
+}
+
+std::optional<AttemptTerms> Store::read_terms(CommandId id) {
   Sql query = database_->query("SELECT timeout_ms, deliver_exchange IS NOT NULL FROM command WHERE id = ?");
   if (!query.bind(id.value).next()) return std::nullopt;
   return AttemptTerms{query.integer(0), query.integer(1) != 0};

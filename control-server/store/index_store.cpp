@@ -9,22 +9,17 @@ std::vector<ReadyRow> Store::ready(const LaneKey& lane, std::pair<std::int64_t, 
                                    std::int64_t until_ms, std::size_t most) {
   std::vector<ReadyRow> rows;
   Sql query = database_->query(
-      "SELECT id, due_ms, priority, attempt, base_attempt, max_attempts, token, key_hash FROM state"
+      "SELECT " DULY_STATE_COLUMNS
+      " FROM state"
       " WHERE state = 1 AND shard = ? AND queue = ? AND priority = ? AND (due_ms, id) >= (?, ?) AND due_ms "
       "<= ?"
       " ORDER BY due_ms, id LIMIT ?");
   query.bind(lane.shard.value).bind(lane.queue).bind(lane.priority);
   query.bind(from.first).bind(from.second.value).bind(until_ms).bind(static_cast<std::int64_t>(most));
   while (query.next()) {
-    ReadyRow row;
-    row.id = CommandId{query.integer(0)};
-    row.due_ms = query.integer(1);
-    row.priority = static_cast<int>(query.integer(2));
-    row.attempt = static_cast<int>(query.integer(3)) + 1;
-    row.max_attempts = static_cast<int>(query.integer(4) + query.integer(5));
-    row.token = Token{static_cast<std::int32_t>(query.integer(6))};
-    row.key_hash = query.integer(7);
-    rows.push_back(row);
+    const StateRow row = columns::read_state(query);
+    live_.loaded(row);
+    rows.push_back(ready_row(row));
   }
   return rows;
 }

@@ -1,14 +1,16 @@
-// The rows of commands on their way (queued or running), as the open transaction left them.
+// The rows of commands on their way (ready soon, queued or running), as the open transaction left them.
 //
-// Each step of a life changes the row that the step before it wrote a moment ago: without this every one of
-// them reads it back.  What is here is what the database holds, uncommitted changes included; who rolls back
-// clears it.  Engine thread. Limits.  kMost rows; when it is full it begins anew, and rows are read from the
-// database as if it were not there.
+// Each step of a life changes the row that the step before it wrote, or that was read for the ready window, a
+// moment ago: without this every one of them reads it back.  What is here is what the database holds,
+// uncommitted changes included; who rolls back clears it.  Engine thread.
+// Limits.  kMost rows on their way: when they are more it begins anew.  kMostReady scheduled ones: what comes
+// when they are more is not kept.  What is not here is read from the database as if nothing ever were.
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <optional>
+#include <unordered_map>
+#include <utility>
 
 #include "control-server/store/rows.h"
 
@@ -17,27 +19,55 @@ namespace duly {
 class LiveRows {
  public:
   static constexpr std::size_t kMost = 32'768;
+  static constexpr std::size_t kMostReady = 65'536;
+
+  struct Live {
+    StateRow row;
+    std::optional<AttemptTerms> terms;  // which never change; nothing = nobody has looked yet
+  };
 
   [[nodiscard]] std::optional<StateRow> find(CommandId id) const {
-    const auto at = rows_.find(id);
-    return at == rows_.end() ? std::nullopt : std::optional(at->second);
+    const auto at = rows_.find(id.value);
+    return at == rows_.end() ? std::nullopt : std::optional(at->second.row);
+  }
+  [[nodiscard]] std::optional<AttemptTerms> terms(CommandId id) const {
+    const auto at = rows_.find(id.value);
+    return at == rows_.end() ? std::nullopt : at->second.terms;
+  }
+
+  // A scheduled row that was inserted or read, and will be handed out soon.
+  void loaded(const StateRow& row, std::optional<AttemptTerms> terms = std::nullopt) {
+    if (row.state != State::scheduled || ready_ >= kMostReady) return;
+    if (rows_.try_emplace(row.id.value, Live{row, terms}).second) ++ready_;
+  }
+  void learnt(CommandId id, AttemptTerms terms) {
+    if (const auto at = rows_.find(id.value); at != rows_.end()) at->second.terms = terms;
   }
   // After every write of a row.
   void written(const StateRow& row) {
+    auto at = rows_.find(row.id.value);
+    if (at != rows_.end() && at->second.row.state == State::scheduled) --ready_;
     if (row.state != State::queued && row.state != State::running) {
-      rows_.erase(row.id);
+      if (at != rows_.end()) rows_.erase(at);
       return;
     }
-    if (rows_.size() >= kMost && !rows_.contains(row.id)) rows_.clear();
-    rows_.insert_or_assign(row.id, row);
+    if (at == rows_.end()) {
+      if (rows_.size() - ready_ >= kMost) clear();
+      at = rows_.try_emplace(row.id.value).first;
+    }
+    at->second.row = row;
   }
-  void clear() { rows_.clear(); }
+  void clear() {
+    rows_.clear();
+    ready_ = 0;
+  }
 
   [[nodiscard]] auto begin() const { return rows_.begin(); }
   [[nodiscard]] auto end() const { return rows_.end(); }
 
  private:
-  std::map<CommandId, StateRow> rows_;
+  std::unordered_map<std::int64_t, Live> rows_;
+  std::size_t ready_ = 0;  // of them, those that are scheduled
 };
 
 }  // namespace duly

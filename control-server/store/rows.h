@@ -113,6 +113,7 @@ struct CommandBody {
 struct AttemptTerms {
   std::int64_t timeout_ms = 0;
   bool delivers = false;  // in deliver mode: nobody runs it
+  friend bool operator==(const AttemptTerms&, const AttemptTerms&) = default;
 };
 
 // One ended attempt, appended once.
@@ -229,5 +230,9 @@ struct ReadyRow {
   Token token;
   std::int64_t key_hash = 0;
 };
+inline ReadyRow ready_row(const StateRow& row) {
+  return {row.id,    row.due_ms,  row.priority, row.next_attempt(), row.base_attempt + row.max_attempts,
+          row.token, row.key_hash};
+}
 
 }  // namespace duly

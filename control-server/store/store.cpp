@@ -256,8 +256,11 @@ bool Store::counters_agree() {
 }
 
 bool Store::memory_agrees() {
-  return std::all_of(live_.begin(), live_.end(),
-                     [this](const auto& entry) { return read_row(entry.first) == entry.second; });
+  return std::all_of(live_.begin(), live_.end(), [this](const auto& entry) {
+    const CommandId id{entry.first};
+    const auto& [row, terms] = entry.second;
+    return read_row(id) == row && (!terms || read_terms(id) == terms);
+  });
 }
 
 std::string Store::integrity() {

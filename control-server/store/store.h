@@ -263,6 +263,7 @@ class Store {
   bool counters_agree();
   // Likewise: the rows kept in memory are those of the database.
   bool memory_agrees();
+  [[nodiscard]] const LiveRows& live() const { return live_; }
   std::string integrity();
   // For oracles of the simulator: every command, every attempt.
   void each_state(const std::function<void(const StateRow&)>& visit);
@@ -288,6 +289,7 @@ class Store {
   std::int64_t meta(const char* name, std::int64_t otherwise);
   void set_meta(const char* name, std::int64_t value);
   std::optional<StateRow> read_row(CommandId id);
+  std::optional<AttemptTerms> read_terms(CommandId id);
   std::int32_t name_number(int kind, const std::string& text, std::map<std::string, std::int32_t>& known);
 
   std::unique_ptr<Database> database_;
