@@ -14,7 +14,7 @@ constexpr Duration kSampleEvery = milliseconds{250};
 constexpr Duration kOwnTimes = seconds{12};
 constexpr Duration kLongestRun = milliseconds{2500};
 constexpr std::int64_t kMostAttempts = 4;  // as draw_command() draws them
-constexpr int kStepsOfSecond = 200'000;  // a hundred times what a busy world takes
+constexpr int kStepsOfSecond = 200'000;    // a hundred times what a busy world takes
 
 }  // namespace
 
@@ -131,8 +131,8 @@ Duration World::backlog_time() {
   for (const Unsent& unsent : unknown_) open += static_cast<std::int64_t>(unsent.commands.size());
   for (const auto& [reply, pending] : pending_) open += static_cast<std::int64_t>(pending.commands.size());
   open += static_cast<std::int64_t>(messages_on_their_way());
-  // Those that wait for each other run one after the other.  Of a schedule all may be such as fail three times
-  // before they succeed, and of one key.
+  // Those that wait for each other run one after the other.  Of a schedule all may be such as fail three
+  // times before they succeed, and of one key.
   const std::int64_t waiting = store.count(State::waiting);
   const std::int64_t attempts = plan_.keys && plan_.schedules > 0 ? kMostAttempts : 1;
   return kLongestRun * open * attempts / (plan_.keys ? 1 : plan_.agents * plan_.concurrency) +
