@@ -8,8 +8,8 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include "control-server/store/rows.h"
@@ -27,25 +27,25 @@ class LiveRows {
   };
 
   [[nodiscard]] std::optional<StateRow> find(CommandId id) const {
-    const auto at = rows_.find(id.value);
+    const auto at = rows_.find(id);
     return at == rows_.end() ? std::nullopt : std::optional(at->second.row);
   }
   [[nodiscard]] std::optional<AttemptTerms> terms(CommandId id) const {
-    const auto at = rows_.find(id.value);
+    const auto at = rows_.find(id);
     return at == rows_.end() ? std::nullopt : at->second.terms;
   }
 
   // A scheduled row that was inserted or read, and will be handed out soon.
   void loaded(const StateRow& row, std::optional<AttemptTerms> terms = std::nullopt) {
     if (row.state != State::scheduled || ready_ >= kMostReady) return;
-    if (rows_.try_emplace(row.id.value, Live{row, terms}).second) ++ready_;
+    if (rows_.try_emplace(row.id, Live{row, terms}).second) ++ready_;
   }
   void learnt(CommandId id, AttemptTerms terms) {
-    if (const auto at = rows_.find(id.value); at != rows_.end()) at->second.terms = terms;
+    if (const auto at = rows_.find(id); at != rows_.end()) at->second.terms = terms;
   }
   // After every write of a row.
   void written(const StateRow& row) {
-    auto at = rows_.find(row.id.value);
+    auto at = rows_.find(row.id);
     if (at != rows_.end() && at->second.row.state == State::scheduled) --ready_;
     if (row.state != State::queued && row.state != State::running) {
       if (at != rows_.end()) rows_.erase(at);
@@ -53,7 +53,7 @@ class LiveRows {
     }
     if (at == rows_.end()) {
       if (rows_.size() - ready_ >= kMost) clear();
-      at = rows_.try_emplace(row.id.value).first;
+      at = rows_.try_emplace(row.id).first;
     }
     at->second.row = row;
   }
@@ -66,7 +66,7 @@ class LiveRows {
   [[nodiscard]] auto end() const { return rows_.end(); }
 
  private:
-  std::unordered_map<std::int64_t, Live> rows_;
+  std::map<CommandId, Live> rows_;
   std::size_t ready_ = 0;  // of them, those that are scheduled
 };
 

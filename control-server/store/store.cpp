@@ -257,8 +257,8 @@ bool Store::counters_agree() {
 
 bool Store::memory_agrees() {
   return std::all_of(live_.begin(), live_.end(), [this](const auto& entry) {
-    const CommandId id{entry.first};
-    const auto& [row, terms] = entry.second;
+    const auto& [id, live] = entry;
+    const auto& [row, terms] = live;
     return read_row(id) == row && (!terms || read_terms(id) == terms);
   });
 }
