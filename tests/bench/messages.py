@@ -8,22 +8,18 @@ It starts its own RabbitMQ, servers and agents on loopback.  Limits and rates al
 medians of the rounds (3; 1 with --quick).  What is late, and what waits, is measured once.  Nothing here is asserted but that no message is
 lost or comes twice: exit 1 only when something could not be measured at all.
 """
-import argparse
 import json
 import os
-import shutil
-import signal
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 sys.path.insert(0, HERE)
 
+import session  # noqa: E402
 from figures import machine  # noqa: E402
 from lib.process import run_once  # noqa: E402
-from lib.rabbit import Node  # noqa: E402
 from measures import message_table, messages, table  # noqa: E402
 from measures.world import SHARDS, World  # noqa: E402
 from speed import attempt, say  # noqa: E402
@@ -50,33 +46,20 @@ def measure(world, problems):
 
 
 def read_options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small numbers: that it runs, not how fast")
-    parser.add_argument("--rounds", type=int)
+    parser = session.parser_of(__doc__)
     parser.add_argument("--waiting", metavar="N,…", help="how many wait, rising (200000,1000000)")
-    parser.add_argument("--json", metavar="FILE", help="write everything there: each round, medians, settings, machine")
-    parser.add_argument("--plots", metavar="FOLDER", help="draw an SVG plot into it")
     options = parser.parse_args()
-    options.sizes = messages.MessageSizes.quick() if options.quick else messages.MessageSizes()
-    options.sizes.rounds = options.rounds or options.sizes.rounds
+    options.sizes = session.sizes_of(options, messages.MessageSizes)
     if options.waiting:
-        options.sizes.waiting = tuple(int(size) for size in options.waiting.split(","))
-        if sorted(set(options.sizes.waiting)) != list(options.sizes.waiting) or options.sizes.waiting[0] < 1:
-            parser.error("--waiting takes rising numbers")
+        options.sizes.waiting = session.rising(parser, "--waiting", options.waiting)
     return options
 
 
 def main():
     options = read_options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the broker is stopped then, too
-    load_before = os.getloadavg()[0]
-    problems, folder = [], tempfile.mkdtemp(prefix="duly-messages-")
-    node = Node.start_new()
-    try:
+    load_before, problems = os.getloadavg()[0], []
+    with session.own_broker("messages") as (node, folder):
         rounds, once = measure(World(node, options.sizes, folder), problems)
-    finally:
-        node.close()
-        shutil.rmtree(folder, ignore_errors=True)
     figures = table.median(rounds) | once
     about = {**machine(), "duly": run_once("duly-server", "--version").stdout.strip(),
              "rabbitmq": figures.get("rabbitmq_version"), "load_before": load_before}

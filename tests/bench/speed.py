@@ -8,15 +8,11 @@ Limits and measurements alternate, round by round; figures are medians of the ro
 the medians.  An aim that is missed is shown as missed.  Nothing here is asserted: exit 1 only when something could not be
 measured at all.
 """
-import argparse
 import http.client
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -24,9 +20,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 sys.path.insert(0, HERE)
 
+import session  # noqa: E402
 from figures import machine  # noqa: E402
 from lib.process import run_once  # noqa: E402
-from lib.rabbit import Node  # noqa: E402
 from measures import fleet, growth, instructions, moments, plots, retained, table, throughput  # noqa: E402
 from measures.world import SHARDS, TTL_MS, Sizes, World  # noqa: E402
 
@@ -69,40 +65,27 @@ def measure(world, names, problems):
 
 
 def read_options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small numbers: that it runs, not how fast")
-    parser.add_argument("--rounds", type=int)
+    parser = session.parser_of(__doc__)
     parser.add_argument("--only", default=",".join(MEASURES), metavar="NAME,…")
     parser.add_argument("--stored", metavar="N,…", help="backlogs of `growth`, rising (10000,100000,1000000)")
     parser.add_argument("--lives", type=int, help="commands of `dispatch` and `life` (100000)")
-    parser.add_argument("--json", metavar="FILE", help="write everything there: each round, medians, settings, machine")
-    parser.add_argument("--plots", metavar="FOLDER", help="draw SVG plots into it")
     options = parser.parse_args()
     options.only = options.only.split(",")
     unknown = [name for name in options.only if name not in {**MEASURES, **ON_REQUEST}]
     if unknown:
         parser.error(f"there is no {unknown[0]}; there are: {' '.join([*MEASURES, *ON_REQUEST])}")
-    options.sizes = Sizes.quick() if options.quick else Sizes()
-    options.sizes.rounds = options.rounds or options.sizes.rounds
+    options.sizes = session.sizes_of(options, Sizes)
     options.sizes.lives = options.lives or options.sizes.lives
     if options.stored:
-        options.sizes.stored = tuple(int(size) for size in options.stored.split(","))
-        if sorted(set(options.sizes.stored)) != list(options.sizes.stored) or options.sizes.stored[0] < 1:
-            parser.error("--stored takes rising numbers")
+        options.sizes.stored = session.rising(parser, "--stored", options.stored)
     return options
 
 
 def main():
     options = read_options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the broker is stopped then, too
-    load_before = os.getloadavg()[0]
-    problems, folder = [], tempfile.mkdtemp(prefix="duly-speed-")
-    node = Node.start_new()
-    try:
+    load_before, problems = os.getloadavg()[0], []
+    with session.own_broker("speed") as (node, folder):
         rounds = measure(World(node, options.sizes, folder), options.only, problems)
-    finally:
-        node.close()
-        shutil.rmtree(folder, ignore_errors=True)
     figures = table.median(rounds)
     rows = table.all_rows(figures)
     about = {**machine(), "duly": run_once("duly-server", "--version").stdout.strip(),

@@ -3,13 +3,12 @@ TTL and dead letters in the same broker."""
 import dataclasses
 import json
 import os
-import subprocess
 import time
 
 from figures import rss_mb
-from lib.process import die_with_parent, eventually, program
+from lib.process import eventually
 from measures.growth import database_bytes, say
-from measures.world import DAY_MS, LONGEST_S, Cpu, Sizes, Watch
+from measures.world import DAY_MS, Cpu, Program, Sizes, Watch
 
 TARGET = "bench.target"  # an exchange, and the queue that it leads to
 WAIT = "bench.wait"      # a queue in which messages wait for their TTL
@@ -37,31 +36,6 @@ class MessageSizes(Sizes):
                                    late_seconds=0.2, uniform_ms=200, mixed_ms=(100, 300), waiting=(1000,))
 
 
-class Program:
-    """A bench_messages that runs beside; `result` waits for its end."""
-
-    def __init__(self, act, url, **flags):
-        words = [program("bench_messages"), act, "--amqp", url]
-        for name, value in flags.items():
-            words += ["--" + name.replace("_", "-"), str(value)]
-        self.child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                      preexec_fn=die_with_parent)
-
-    def ended(self):
-        return self.child.poll() is not None
-
-    def result(self):
-        try:
-            out, err = self.child.communicate(timeout=LONGEST_S)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.communicate()
-            raise
-        if self.child.returncode != 0:
-            raise RuntimeError(f"bench_messages: {err.strip()} {out.strip()}")
-        return json.loads(out)
-
-
 class Duly:
     """A server and an agent that delivers, beside a target of the user's."""
 
@@ -83,8 +57,8 @@ class Duly:
         """Each run's messages have ids of their own, as a careful publisher gives them."""
         self.runs += 1
         ids = {"message_ids": f"order-{self.runs}-"} if message_ids else {}
-        return Program("publish", self.amqp, exchange="duly.submit", key=KEY, deliver_exchange=TARGET, say="x-delay",
-                       count=count, **ids, **flags)
+        return Program("bench_messages", "publish", amqp=self.amqp, exchange="duly.submit", key=KEY, deliver_exchange=TARGET,
+                       say="x-delay", count=count, **ids, **flags)
 
 
 class DeadLetters:
@@ -105,7 +79,7 @@ class DeadLetters:
         self.connection.close()
 
     def publish(self, count, **flags):
-        return Program("publish", self.amqp, exchange="", key=WAIT, say="expiration", count=count, **flags)
+        return Program("bench_messages", "publish", amqp=self.amqp, exchange="", key=WAIT, say="expiration", count=count, **flags)
 
 
 def declare_target(connection):
@@ -116,7 +90,7 @@ def declare_target(connection):
 
 def consume(way, count):
     """A consumer of the target that is there, or has been: few messages that wait already are no moment's work."""
-    consumer = Program("consume", way.amqp, queue=TARGET, count=count)
+    consumer = Program("bench_messages", "consume", amqp=way.amqp, queue=TARGET, count=count)
     eventually("the target is consumed", lambda: consumer.ended() or way.connection.depth(TARGET)[1] == 1, 30)
     return consumer
 

@@ -124,7 +124,7 @@ class SpeedCluster(Cluster):
     # ---- load
 
     def load(self, act, **flags):
-        return Load(self, act, flags)
+        return Program("bench_load", act, "--port", str(self.http_port), **flags)
 
     def post(self, **flags):
         return self.load("post", **flags).result()
@@ -139,16 +139,19 @@ class SpeedCluster(Cluster):
         self.api.want(200, "PUT", QUEUE, {"paused": paused})
 
 
-class Load:
-    """A bench_load that runs beside; `result` waits for its end."""
+class Program:
+    """A measuring program of ours that runs beside; `result` waits for its end.  A flag's list is the flag several times."""
 
-    def __init__(self, cluster, act, flags):
-        words = [program("bench_load"), act, "--port", str(cluster.http_port)]
-        for name, value in flags.items():
+    def __init__(self, name, act, /, *words, **flags):
+        self.name, words = name, [program(name), act, *words]
+        for flag, value in flags.items():
             for one in value if isinstance(value, list) else [value]:
-                words += ["--" + name.replace("_", "-"), str(one)]
+                words += ["--" + flag.replace("_", "-"), str(one)]
         self.child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                       preexec_fn=die_with_parent)
+
+    def ended(self):
+        return self.child.poll() is not None
 
     def result(self, seconds=LONGEST_S):
         try:
@@ -158,7 +161,7 @@ class Load:
             self.child.communicate()
             raise
         if self.child.returncode != 0:
-            raise RuntimeError(f"bench_load: {err.strip()} {out.strip()}")
+            raise RuntimeError(f"{self.name}: {err.strip()} {out.strip()}")
         return json.loads(out)
 
 

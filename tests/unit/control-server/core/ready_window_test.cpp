@@ -100,6 +100,16 @@ struct WindowWorld {
     REQUIRE(lanes ==
             static_cast<std::size_t>(std::count_if(window->lanes().begin(), window->lanes().end(), holding)));
   }
+  // A command that is due was handed out and came back after a failed publish.
+  LaneKey hold_off_one(MonoTime until) {
+    schedule(0, kStart, 5);
+    const auto entry = pop(0);
+    REQUIRE(entry);
+    taken.clear();
+    const LaneKey lane{ShardId{0}, queue, 5};
+    window->hold_off(lane, entry->row, until);
+    return lane;
+  }
   // Marked: out of the window's world.
   void mark(CommandId id) {
     StateRow row = *store->find(id);
@@ -236,13 +246,8 @@ TEST_CASE("what is due goes by priority first") {
 TEST_CASE(
     "what was given back waits for its time, and what was lost in the broker goes even to a full queue") {
   WindowWorld world(1);
-  world.schedule(0, kStart, 5);
-  const LaneKey lane{ShardId{0}, world.queue, 5};
-  const auto entry = world.pop(0);
-  REQUIRE(entry);
-  world.taken.clear();
   const MonoTime until{seconds{1}};
-  world.window->hold_off(lane, entry->row, until);
+  const LaneKey lane = world.hold_off_one(until);
   CHECK(world.window->next_release() == until);
   world.window->release(until - milliseconds{1});
   // However far the wall is set: the pause is none of it.
@@ -261,13 +266,8 @@ TEST_CASE(
 
 TEST_CASE("what is held off is forgotten with its command") {
   WindowWorld world(1);
-  world.schedule(0, kStart, 5);
-  const LaneKey lane{ShardId{0}, world.queue, 5};
-  const auto entry = world.pop(0);
-  REQUIRE(entry);
-  world.taken.clear();
-  world.window->hold_off(lane, entry->row, MonoTime{seconds{1}});
-  SECTION("removed") { world.window->remove(lane, entry->row.id); }
+  const LaneKey lane = world.hold_off_one(MonoTime{seconds{1}});
+  SECTION("removed") { world.window->remove(lane, CommandId{world.last_id}); }
   SECTION("its shard goes to somebody else") { world.window->reset(lane.shard); }
   CHECK_FALSE(world.window->next_release().has_value());
   world.window->release(MonoTime{seconds{2}});
