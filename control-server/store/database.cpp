@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <set>
+#include <sstream>
 #include <vector>
 
 #include "common/base/planted.h"
@@ -176,6 +178,24 @@ Sql Database::query(const char* sql) {
     }
   }
   return {*this, statement.get()};
+}
+
+std::vector<std::string> Database::scans() {
+  static const std::set<std::string> large = {"state",       "command", "attempt", "label", "event",
+                                              "idempotency", "edge",    "node",    "fire",  "unmet"};
+  std::vector<std::string> found;
+  for (const auto& [sql, statement] : statements_) {
+    const bool looks = sql.find(" WHERE ") != sql.npos && !sql.starts_with("UPDATE state");
+    if (!looks || !statement) continue;  // a restore changes every row, once
+    SQLite::Statement plan(*connection_, "EXPLAIN QUERY PLAN " + std::string(sql));
+    while (plan.executeStep()) {
+      std::istringstream detail(plan.getColumn(3).getString());
+      std::string how, table;
+      detail >> how >> table;
+      if (how == "SCAN" && large.contains(table)) found.emplace_back(sql);
+    }
+  }
+  return found;
 }
 
 void Database::begin() {

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/result.h"
 
@@ -59,6 +60,9 @@ class Database {
 
   // `sql` must be a literal: statements are prepared once and found again by its address and text.
   Sql query(const char* sql);
+  // For tests and oracles: of the statements asked so far, those that look for rows by reading a whole table
+  // of which there may be millions.
+  std::vector<std::string> scans();
   // Opens the transaction when none is open (BEGIN IMMEDIATE).
   void begin();
   // Commits what is open.  After any failure since begin(): rolls back and answers it.

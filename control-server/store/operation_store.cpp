@@ -147,10 +147,12 @@ namespace {
 // Downwards from ?1, at most ?2 rows; ?3 and ?4 are what the index asks for.
 #define DULY_WALK "SELECT s.id, s.state, s.queue, s.type, s.due_ms, s.key_hash FROM "
 constexpr const char* kWalkAll = DULY_WALK "state s WHERE s.id < ?1 ORDER BY s.id DESC LIMIT ?2";
-constexpr const char* kWalkQueued =
-    DULY_WALK "state s WHERE s.state = 2 AND s.id < ?1 ORDER BY s.id DESC LIMIT ?2";
-constexpr const char* kWalkRunning =
-    DULY_WALK "state s WHERE s.state = 3 AND s.id < ?1 ORDER BY s.id DESC LIMIT ?2";
+constexpr const char* kWalkQueued = DULY_WALK
+    "state s INDEXED BY state_active WHERE s.state IN (2, 3) AND s.state = 2 AND s.id < ?1"
+    " ORDER BY s.id DESC LIMIT ?2";
+constexpr const char* kWalkRunning = DULY_WALK
+    "state s INDEXED BY state_active WHERE s.state IN (2, 3) AND s.state = 3 AND s.id < ?1"
+    " ORDER BY s.id DESC LIMIT ?2";
 constexpr const char* kWalkKey =
     DULY_WALK "state s WHERE s.key_hash = ?3 AND s.id < ?1 ORDER BY s.id DESC LIMIT ?2";
 constexpr const char* kWalkLabel = DULY_WALK

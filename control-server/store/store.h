@@ -263,6 +263,8 @@ class Store {
   bool counters_agree();
   // Likewise: the rows kept in memory are those of the database.
   bool memory_agrees();
+  // Likewise: Database::scans().
+  std::vector<std::string> scans();
   [[nodiscard]] const LiveRows& live() const { return live_; }
   std::string integrity();
   // For oracles of the simulator: every command, every attempt.

@@ -56,6 +56,20 @@ TEST_CASE("what is committed is there after opening again, and what is rolled ba
   CHECK(store->integrity() == "ok");
 }
 
+TEST_CASE("what is looked for is found by an index, however much waits") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 8, true});
+  insert(*store, 1, "k");
+  REQUIRE(store->commit());
+  CHECK(store->queued(store->queue_number("q1"), 9000, 10).empty());
+  CHECK(store->running().empty());
+  CHECK_FALSE(store->key_busy(key_hash_of("k")));
+  CHECK(store->key_head(key_hash_of("k")));
+  CHECK_FALSE(store->next_expiry());
+  CHECK(store->lanes().size() == 1);
+  CHECK(store->scans().empty());
+}
+
 TEST_CASE("what a payload is stays with it, until another one takes its place") {
   const TemporaryFolder folder;
   const auto store = open_store({folder.file(), "", 8, true});

@@ -105,6 +105,8 @@ std::string World::open_work() {
 void World::judge() {
   add_stats();
   Store& store = server_->store();
+  if (const auto scans = store.scans(); !scans.empty())
+    throw Violation{"I12: a whole table is read by: " + scans.front()};
   if (!store.counters_agree()) throw Violation{"the kept counters differ from the rows"};
   if (!store.memory_agrees()) throw Violation{"rows in memory differ from those of the store"};
   if (const std::string found = store.integrity(); found != "ok") throw Violation{"I14: " + found};
