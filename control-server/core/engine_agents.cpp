@@ -163,10 +163,7 @@ void Engine::said(Agent& agent, GiveBack& given) {
       effects_.push_back(EnsureQueue{store_.queue_name(handed.queue)});
     const auto row = store_.find(item.id);
     if (!row || row->state != State::scheduled) continue;  // a lost `queued` one is found again by inspection
-    ReadyRow ready = handed.row;
-    ready.token = row->token;
-    ready.due_ms = row->due_ms;
-    window_.hold_off(LaneKey{handed.shard, handed.queue, handed.row.priority}, ready,
+    window_.hold_off(lane_of(*row), ready_row(*row),
                      now_.mono + hold_off(queues_[handed.queue], item.reason));
   }
 }

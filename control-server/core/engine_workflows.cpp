@@ -165,7 +165,10 @@ void Engine::node_ended(const StateRow& row) {
   }
   if (workflow->open == 0) {
     --open_workflows_;
-    remover_.go_back(workflow->created_ms);  // its commands were needed until now
+    // Its commands were needed until now.  With the wall set back and a restart some ended before it began.
+    const std::int64_t first =
+        DULY_PLANTED("retention.node") ? workflow->created_ms : store_.first_node_end_ms(workflow->id);
+    remover_.go_back(first);
     workflow->finished_ms = std::max<std::int64_t>(now_ms(), 1);
     workflow->state = workflow->failed == 0                   ? WorkflowState::succeeded
                       : workflow->stopped == Stopped::by_hand ? WorkflowState::cancelled

@@ -235,6 +235,8 @@ class Store {
   std::optional<NodeRow> node(CommandId command);
   // In the order of their ids, which is one in which parents come first.
   std::vector<CommandId> nodes(CommandId workflow);
+  // When the first of a workflow's commands ended, of those that have; INT64_MAX when none has.
+  std::int64_t first_node_end_ms(CommandId workflow);
   void put_filled_payload(CommandId command, const std::string& payload);
   void insert_edge(CommandId parent, CommandId child);
   [[nodiscard]] bool room_for_child(CommandId parent);

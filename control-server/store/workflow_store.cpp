@@ -81,6 +81,15 @@ std::vector<CommandId> Store::nodes(CommandId workflow) {
   return ids;
 }
 
+std::int64_t Store::first_node_end_ms(CommandId workflow) {
+  Sql query = database_->query(
+      "SELECT ifnull(min(s.finished_ms), ?) FROM node n CROSS JOIN state s ON s.id = n.command "
+      "WHERE n.workflow = ? AND s.finished_ms > 0");
+  query.bind(INT64_MAX).bind(workflow.value);
+  query.next();
+  return query.integer(0);
+}
+
 void Store::put_filled_payload(CommandId command, const std::string& payload) {
   database_->begin();
   database_->query("UPDATE command SET payload = ? WHERE id = ?")

@@ -106,6 +106,8 @@ constexpr Bug kBugs[] = {
      "without workflow_act,operator,wall_step; set workflow 500"},
     {"workflow.open", "a restart forgets the workflows that are under way"},
     {"retention.early", "ended commands are removed after half their time", "set keep_ms 3000"},
+    {"retention.node", "of a workflow that has ended what ended before it began is never removed",
+     "set calm 0; set wall_step 500; set keep_ms 400; set workflow 500"},
     {"retention.outbox", "a dead command is removed before its dead letter is with the broker",
      "set keep_ms 400; set broker_restart 2000; set operator 500"},
     {"retention.passed", "what was passed over for its dead letter is never removed",
