@@ -37,6 +37,7 @@ Engine::Engine(Store& store, EngineConfig config, Moment now)
       shards_(store.shards(), store.shard_rows(), now.mono + config_.lease_ttl),
       window_(
           store, [this](CommandId id) { return handed_.contains(id); }, config_.lane_window),
+      handed_by_shard_(static_cast<std::size_t>(store.shards())),
       callbacks_(store, config_.callbacks),
       remover_(store, removal(), now.mono),
       started_(now.mono) {
@@ -205,9 +206,8 @@ MonoTime Engine::next_wakeup(Moment now) const {
   };
   const std::int64_t wall_ms = to_ms(std::max(now_.wall, now.wall));
   // What is eligible already waits for credit or for its queue, and those announce themselves.
-  if (const auto due = window_.next_ms(lane_open); due && *due > wall_ms) {
+  if (const auto due = window_.next_ms(lane_open, wall_ms))
     next = std::min(next, now.mono + milliseconds{*due - wall_ms});
-  }
   if (rest_until_ > now.mono) next = std::min(next, rest_until_);
   if (const std::int64_t call_ms = callbacks_.next_ms(); call_ms < INT64_MAX && may_tell())
     next = std::min(next, now.mono + milliseconds{std::max<std::int64_t>(call_ms - wall_ms, 0)});

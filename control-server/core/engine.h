@@ -22,6 +22,7 @@
 #include "common/model/limits.h"
 #include "common/wire/json.h"
 #include "control-server/core/callbacks.h"
+#include "control-server/core/deadlines.h"
 #include "control-server/core/effects.h"
 #include "control-server/core/engine_world.h"
 #include "control-server/core/inputs.h"
@@ -253,6 +254,7 @@ class Engine {
   void executor_away(PartyNumber party, Duration grace);
   [[nodiscard]] MonoTime attempt_deadline(const Running& running) const;
   void note_running(const StateRow& row, std::int64_t timeout_ms, bool foreign);
+  void watch_deadline(CommandId id, const Running& running);
   void expire_strangers();
   void executor_back(Agent& agent, const std::vector<AttemptRef>& attempts);
   void reclaim(Agent& agent, const Hello& hello);
@@ -287,6 +289,7 @@ class Engine {
   // The clock of leases: monotonic, and it stands while this process could not listen.
   [[nodiscard]] MonoTime awake() const { return now_.mono - slept_; }
   QueueInfo& queue_info(QueueNumber queue) { return queues_[queue]; }
+  IdSet& handed_in(ShardId shard) { return handed_by_shard_[static_cast<std::size_t>(shard.value)]; }
 
   Store& store_;
   const EngineConfig config_;
@@ -299,11 +302,11 @@ class Engine {
   ProducerSpans producer_spans_;
   ShardMap shards_;
   ReadyWindow window_;
-  std::map<CommandId, Handed> handed_;
+  IdMap<Handed> handed_;
   std::map<std::int64_t, CommandId> handed_keys_;  // key hash → the one of it that is handed out
-  std::map<ShardId, std::set<CommandId>> handed_by_shard_;
-  std::map<CommandId, Running> running_;
-  std::set<std::pair<MonoTime, CommandId>> running_deadlines_;
+  std::vector<IdSet> handed_by_shard_;
+  IdMap<Running> running_;
+  Deadlines running_deadlines_;
   std::map<PartyNumber, Executor> executors_;
   std::map<SessionId, Agent> sessions_;
   std::map<std::string, AgentRecord> agents_;

@@ -153,10 +153,10 @@ void Engine::said(Agent& agent, GiveBack& given) {
       ++stats_.stale_marks;
       continue;
     }
-    const auto at = handed_.find(item.id);
-    if (at == handed_.end()) continue;
+    const Handed* at = handed_.find(item.id);
+    if (at == nullptr) continue;
     ++stats_.given_back;
-    const Handed handed = at->second;
+    const Handed handed = *at;
     forget_hand_out(item.id);
     queues_[handed.queue].last_problem = item.reason == GiveBackReason::drained ? "" : name_of(item.reason);
     if (item.reason == GiveBackReason::returned)
@@ -197,11 +197,7 @@ void Engine::said(Agent& agent, Leaving&) {
 // What was handed out under a holding is known only as long as the holding lives.
 void Engine::forget_holding(ShardId shard) {
   if (DULY_PLANTED("hand-out.forgotten")) return window_.reset(shard);
-  const auto at = handed_by_shard_.find(shard);
-  if (at != handed_by_shard_.end()) {
-    const std::set<CommandId> ids = at->second;
-    for (const CommandId id : ids) forget_hand_out(id);
-  }
+  for (const CommandId id : handed_in(shard).ids()) forget_hand_out(id);
   window_.reset(shard);
 }
 
@@ -223,9 +219,9 @@ void Engine::reclaim(Agent& agent, const Hello& hello) {
       continue;
     window_.remove(lane_of(*row), ref.id);
     const bool delivers = store_.delivers(ref.id);
-    handed_.emplace(ref.id, Handed{ready_row(*row), row->shard, shard.row.epoch, row->queue, agent.party,
-                                   false, delivers});
-    handed_by_shard_[row->shard].insert(ref.id);
+    handed_.try_emplace(ref.id, Handed{ready_row(*row), row->shard, shard.row.epoch, row->queue, agent.party,
+                                       false, delivers});
+    handed_in(row->shard).try_emplace(ref.id, {});
     if (row->key_hash != 0) handed_keys_[row->key_hash] = ref.id;
     ++queues_[row->queue].handed;
     if (delivers) ++queues_[row->queue].handed_to_others;
@@ -295,15 +291,16 @@ void Engine::expire_executors() {
   std::vector<CommandId> lost;
   for (auto& [party, executor] : executors_) {
     if (executor.session.value != 0 || !executor.lost_at || *executor.lost_at > awake()) continue;
-    lost.insert(lost.end(), executor.running.begin(), executor.running.end());
+    const std::vector<CommandId> its = executor.running.ids();
+    lost.insert(lost.end(), its.begin(), its.end());
   }
   for (const CommandId id : lost) lose_attempt(id, "its executor is gone");
-  while (!running_deadlines_.empty() && running_deadlines_.begin()->first <= awake()) {
-    const CommandId id = running_deadlines_.begin()->second;
-    const auto running = running_.find(id);
-    const bool foreign = running != running_.end() && running->second.foreign;
-    lose_attempt(id,
-                 foreign ? "no sign of its executor for timeout_ms" : "no report long after its time-out");
+  while (const auto over = running_deadlines_.take_over(awake())) {
+    const Running* running = running_.find(over->second);
+    if (running == nullptr || running->deadline > awake())
+      continue;  // it has ended, or has given a sign since
+    lose_attempt(over->second, running->foreign ? "no sign of its executor for timeout_ms"
+                                                : "no report long after its time-out");
   }
   std::erase_if(executors_,
                 [](const auto& e) { return e.second.session.value == 0 && e.second.running.empty(); });
@@ -320,16 +317,15 @@ void Engine::executor_back(Agent& agent, const std::vector<AttemptRef>& attempts
   executor.lost_at.reset();
   const std::set<AttemptRef> known(attempts.begin(), attempts.end());
   std::vector<CommandId> unknown;
-  for (const CommandId id : executor.running) {
-    if (!known.contains(AttemptRef{id, running_.at(id).attempt})) unknown.push_back(id);
+  for (const CommandId id : executor.running.ids()) {
+    if (!known.contains(AttemptRef{id, running_.find(id)->attempt})) unknown.push_back(id);
   }
   for (const CommandId id : unknown) lose_attempt(id, "its executor does not know it");
   // And the other way round: what we have given up must not go on running there.
   CancelRun given_up;
   for (const AttemptRef& ref : attempts) {
-    const auto at = running_.find(ref.id);
-    const bool ours =
-        at != running_.end() && at->second.attempt == ref.attempt && at->second.executor == agent.party;
+    const Running* at = running_.find(ref.id);
+    const bool ours = at != nullptr && at->attempt == ref.attempt && at->executor == agent.party;
     if (!ours) given_up.items.push_back(ref);
   }
   if (!given_up.items.empty()) send(agent.session, std::move(given_up));

@@ -37,9 +37,9 @@ void Engine::on(HttpBegin& input) {
 // Who runs this attempt, if it is a foreign executor, of that name where one is given; else 0, which is
 // nobody.
 PartyNumber Engine::foreign_runner(CommandId id, int attempt, const std::string& name) const {
-  const auto at = running_.find(id);
-  if (at == running_.end() || at->second.attempt != attempt || !at->second.foreign) return 0;
-  const PartyNumber party = at->second.executor;
+  const Running* at = running_.find(id);
+  if (at == nullptr || at->attempt != attempt || !at->foreign) return 0;
+  const PartyNumber party = at->executor;
   return name.empty() || executors_.at(party).name == name ? party : 0;
 }
 
@@ -47,10 +47,9 @@ PartyNumber Engine::foreign_runner(CommandId id, int attempt, const std::string&
 // could matter.
 void Engine::on(HttpHeartbeat& input) {
   if (foreign_runner(input.id, input.attempt, input.executor) != 0) {
-    Running& running = running_.at(input.id);
-    running_deadlines_.erase({running.deadline, input.id});
+    Running& running = *running_.find(input.id);
     if (!DULY_PLANTED("heartbeat.kept")) running.deadline = attempt_deadline(running);
-    running_deadlines_.emplace(running.deadline, input.id);
+    watch_deadline(input.id, running);
     return answer(input.reply, JsonBody{200, R"({"state":"running","cancelled":false,"timeout_ms":)" +
                                                  std::to_string(running.timeout_ms) + "}"});
   }

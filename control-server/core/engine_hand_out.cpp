@@ -76,9 +76,9 @@ bool Engine::fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch
     const bool delivers = item->deliver.has_value();
     item->bundle = delivers ? 1 : static_cast<int>(info.gate.limits().bundle);
     bytes += item->payload->size() + (delivers ? item->deliver->properties.size() : 0);
-    handed_.emplace(item->id,
-                    Handed{entry->row, shard, epoch, queue, agent.party, entry->republish, delivers});
-    handed_by_shard_[shard].insert(item->id);
+    handed_.try_emplace(item->id,
+                        Handed{entry->row, shard, epoch, queue, agent.party, entry->republish, delivers});
+    handed_in(shard).try_emplace(item->id, {});
     if (entry->row.key_hash != 0) handed_keys_[entry->row.key_hash] = item->id;
     ++info.handed;
     if (delivers) ++info.handed_to_others;

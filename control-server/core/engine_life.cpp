@@ -20,16 +20,16 @@ bool Engine::mark(const MarkItem& item, const Agent& agent) {
   if (!DULY_PLANTED("mark.epoch") && !shards_.holds(agent.session, item.shard, item.epoch)) return false;
   auto row = store_.find(item.id);
   if (!row || row->shard != item.shard) return false;
-  const auto handed = handed_.find(item.id);
-  const bool in_turn = row->key_hash == 0 || row->state != State::scheduled || handed != handed_.end();
+  const Handed* handed = handed_.find(item.id);
+  const bool in_turn = row->key_hash == 0 || row->state != State::scheduled || handed != nullptr;
   const bool any_token =
       item.outcome == MarkOutcome::published ? DULY_PLANTED("mark.token") : DULY_PLANTED("deliver.token");
   const bool this_token = any_token || row->token == item.token;
   const bool current = this_token && row->next_attempt() == item.attempt && in_turn;
-  const bool refused = handed != handed_.end() && handed->second.refused;
-  const bool delivers = handed != handed_.end() ? handed->second.delivers
-                                                : row->state == State::scheduled && store_.delivers(item.id);
-  if (handed != handed_.end()) {
+  const bool refused = handed != nullptr && handed->refused;
+  const bool delivers =
+      handed != nullptr ? handed->delivers : row->state == State::scheduled && store_.delivers(item.id);
+  if (handed != nullptr) {
     forget_hand_out(item.id);
     // What the agent published is no longer what the command is: hand it out anew.
     if (!current && row->state == State::scheduled) became_scheduled(*row, nullptr);
@@ -97,17 +97,17 @@ Permit Engine::permit(const PermitRequest& request) {
     expire(*row);
     return {Refusal::expired};
   }
-  const auto handed = handed_.find(id);
+  const Handed* handed = handed_.find(id);
   // A message of a holding that is gone: another command of the key may have had its turn since.
-  const bool out_of_turn = row->key_hash != 0 && row->state == State::scheduled && handed == handed_.end();
+  const bool out_of_turn = row->key_hash != 0 && row->state == State::scheduled && handed == nullptr;
   if (out_of_turn && !DULY_PLANTED("permit.turn")) return {Refusal::stale};
   if (const Refusal limit = ran ? Refusal::none : limit_refuses(*row); limit != Refusal::none) {
     hold_back(*row);
     return {limit};
   }
-  if (handed != handed_.end() && row->state == State::scheduled) {
-    row->epoch = handed->second.epoch;
-    row->publisher = handed->second.publisher;
+  if (handed != nullptr && row->state == State::scheduled) {
+    row->epoch = handed->epoch;
+    row->publisher = handed->publisher;
   }
   forget_hand_out(id);
   window_.remove(lane_of(*row), id);
@@ -145,9 +145,17 @@ MonoTime Engine::attempt_deadline(const Running& running) const {
 void Engine::note_running(const StateRow& row, std::int64_t timeout_ms, bool foreign) {
   Running running{row.attempt, row.executor, row.queue, MonoTime{}, timeout_ms, foreign};
   running.deadline = attempt_deadline(running);
-  running_deadlines_.emplace(running.deadline, row.id);
-  running_[row.id] = running;
-  executors_[row.executor].running.insert(row.id);
+  executors_[row.executor].running.try_emplace(row.id, {});
+  running_.erase(row.id);
+  watch_deadline(row.id, *running_.try_emplace(row.id, std::move(running)).first);
+}
+
+void Engine::watch_deadline(CommandId id, const Running& running) {
+  running_deadlines_.add(running.deadline, id);
+  if (!running_deadlines_.mostly_gone(running_.size())) return;
+  std::vector<Deadlines::Entry> live;
+  for (const CommandId one : running_.ids()) live.emplace_back(running_.find(one)->deadline, one);
+  running_deadlines_.keep_only(std::move(live));
 }
 
 void Engine::said(Agent& agent, Begin& begin) {
@@ -222,8 +230,7 @@ bool Engine::finish(const FinishItem& item, PartyNumber executor) {
 
 void Engine::lose_attempt(CommandId id, const std::string& why) {
   auto row = store_.find(id);
-  const auto running = running_.find(id);
-  if (!row || row->state != State::running || running == running_.end()) {
+  if (!row || row->state != State::running || !running_.contains(id)) {
     forget_running(id);
     return;
   }
@@ -318,28 +325,24 @@ void Engine::became_scheduled(const StateRow& row, BodyPtr body) {
 }
 
 void Engine::forget_hand_out(CommandId id) {
-  const auto at = handed_.find(id);
-  if (at == handed_.end()) return;
-  const Handed& handed = at->second;
-  --queues_[handed.queue].handed;
-  if (handed.delivers) --queues_[handed.queue].handed_to_others;
-  if (handed.republish) --queues_[handed.queue].handed_again;
-  handed_by_shard_[handed.shard].erase(id);
-  const auto key = handed_keys_.find(handed.row.key_hash);
+  const Handed* handed = handed_.find(id);
+  if (handed == nullptr) return;
+  QueueInfo& queue = queues_[handed->queue];
+  --queue.handed;
+  if (handed->delivers) --queue.handed_to_others;
+  if (handed->republish) --queue.handed_again;
+  handed_in(handed->shard).erase(id);
+  const auto key = handed_keys_.find(handed->row.key_hash);
   if (key != handed_keys_.end() && key->second == id) handed_keys_.erase(key);
-  handed_.erase(at);
+  handed_.erase(id);
 }
 
 void Engine::forget_running(CommandId id) {
-  const auto at = running_.find(id);
-  if (at == running_.end()) {
-    std::erase_if(running_deadlines_, [&](const auto& deadline) { return deadline.second == id; });
-    return;
-  }
-  running_deadlines_.erase({at->second.deadline, id});
-  const auto executor = executors_.find(at->second.executor);
+  const Running* at = running_.find(id);
+  if (at == nullptr) return;
+  const auto executor = executors_.find(at->executor);
   if (executor != executors_.end()) executor->second.running.erase(id);
-  running_.erase(at);
+  running_.erase(id);
 }
 
 // The next of a key may go when the one before it has ended.

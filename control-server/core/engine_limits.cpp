@@ -41,8 +41,8 @@ Refusal Engine::limit_refuses(const StateRow& row) {
 
 // The message is about to be dropped, and its attempt was not granted.
 void Engine::hold_back(const StateRow& row) {
-  if (const auto handed = handed_.find(row.id); handed != handed_.end()) {
-    handed->second.refused = true;  // its mark is on the way, and is what makes it queued
+  if (Handed* handed = handed_.find(row.id)) {
+    handed->refused = true;  // its mark is on the way, and is what makes it queued
     return;
   }
   if (row.state != State::queued) return;  // it is handed out anew in its turn

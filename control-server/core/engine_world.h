@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/id_map.h"
 #include "common/model/limits.h"
 #include "common/wire/messages.h"
 #include "control-server/core/queue_gate.h"
@@ -62,7 +63,7 @@ struct Executor {
   std::string name;
   SessionId session{0};             // 0 = away, or foreign
   std::optional<MonoTime> lost_at;  // on the clock awake(); while away; never of a foreign one
-  std::set<CommandId> running;
+  IdSet running;
 };
 struct QueueInfo {
   bool paused = false;

@@ -11,15 +11,9 @@ namespace {
 
 constexpr std::int64_t kHorizonMs = limits::kLoadHorizon.count();
 
-std::pair<std::int64_t, CommandId> place(const ReadyRow& row) { return {row.due_ms, row.id}; }
+Rank place(const ReadyRow& row) { return {row.due_ms, row.id}; }
 
-std::pair<std::int64_t, CommandId> just_after(const ReadyRow& row) {
-  return {row.due_ms, CommandId{row.id.value + 1}};
-}
-
-std::pair<std::int64_t, CommandId> rank(const WindowEntry& entry) {
-  return {entry.eligible_ms, entry.row.id};
-}
+Rank just_after(const ReadyRow& row) { return {row.due_ms, CommandId{row.id.value + 1}}; }
 
 }  // namespace
 
@@ -29,7 +23,7 @@ void ReadyWindow::reset(ShardId shard) {
   for (auto at = lanes_.lower_bound(LaneKey{shard, INT32_MIN, 0});
        at != lanes_.end() && at->first.shard == shard; ++at) {
     Lane& lane = at->second;
-    while (!lane.entries.empty()) erase(lane, lane.entries.begin());
+    for (const CommandId id : lane.entries.ids()) take(lane, id);
     lane.frontier = {INT64_MIN, CommandId{INT64_MIN}};
     lane.disk_due = INT64_MIN;
   }
@@ -37,17 +31,16 @@ void ReadyWindow::reset(ShardId shard) {
 
 void ReadyWindow::add(LaneKey key, const ReadyRow& row, std::int64_t now_ms, BodyPtr body) {
   Lane& lane = lanes_[key];
-  const auto at = lane.entries.find(row.id);
-  if (at != lane.entries.end()) erase(lane, at);
+  take(lane, row.id);
   const bool first_on_disk = lane.disk_due > row.due_ms && row.due_ms <= now_ms + kHorizonMs;
-  if (place(row) >= lane.frontier && first_on_disk && lane.fresh() < cap_) {
+  if (place(row) >= lane.frontier && first_on_disk && lane.not_again() < cap_) {
     lane.frontier = just_after(row);
   }
   if (place(row) >= lane.frontier) {
     lane.disk_due = std::min(lane.disk_due, row.due_ms);
     return;
   }
-  insert(lane, WindowEntry{row, row.due_ms, false, std::move(body)}, true);
+  insert(lane, WindowEntry{row, row.due_ms, false, std::move(body)});
   make_room(lane);
 }
 
@@ -55,7 +48,7 @@ void ReadyWindow::hold_off(LaneKey key, const ReadyRow& row, MonoTime until) {
   Lane& lane = lanes_[key];
   if (lane.entries.contains(row.id)) return;
   if (place(row) >= lane.frontier) return;  // the store still has it, and will give it again
-  insert(lane, WindowEntry{row, row.due_ms, false, nullptr, until}, true);
+  insert(lane, WindowEntry{row, row.due_ms, false, nullptr, until});
   held_.emplace(std::pair{until, row.id}, key);
   make_room(lane);
 }
@@ -65,9 +58,10 @@ void ReadyWindow::release(MonoTime now) {
     const auto [when, key] = *held_.begin();
     held_.erase(held_.begin());
     Lane& lane = lanes_.at(key);
-    WindowEntry& entry = lane.entries.at(when.second);
+    WindowEntry& entry = *lane.entries.find(when.second);
     entry.held_until.reset();
-    lane.upcoming.insert(rank(entry));
+    lane.held_off.erase(place(entry.row));
+    lane.fresh.insert(place(entry.row));
   }
 }
 
@@ -78,90 +72,86 @@ std::optional<MonoTime> ReadyWindow::next_release() const {
 
 bool ReadyWindow::add_republish(LaneKey key, const ReadyRow& row, std::int64_t now_ms) {
   Lane& lane = lanes_[key];
-  const std::size_t taken = DULY_PLANTED("republish.room") ? lane.entries.size() : lane.again;
+  const std::size_t taken = DULY_PLANTED("republish.room") ? lane.entries.size() : lane.again.size();
   if (lane.entries.contains(row.id) || taken >= cap_) return false;
-  insert(lane, WindowEntry{row, now_ms, true, nullptr}, false);
+  insert(lane, WindowEntry{row, now_ms, true, nullptr});
   return true;
 }
 
 void ReadyWindow::remove(LaneKey key, CommandId id) {
   const auto lane = lanes_.find(key);
-  if (lane == lanes_.end()) return;
-  const auto at = lane->second.entries.find(id);
-  if (at != lane->second.entries.end()) erase(lane->second, at);
+  if (lane != lanes_.end()) take(lane->second, id);
 }
 
 std::optional<WindowEntry> ReadyWindow::pop(ShardId shard, QueueNumber queue, std::int64_t now_ms,
                                             std::int64_t until_ms, bool republish_only) {
-  Lane* first = nullptr;
-  const WindowEntry* entry = nullptr;
+  Lane* from = nullptr;
+  CommandId id{};
   std::int64_t most = INT64_MIN;
   for (auto at = lanes_.lower_bound(LaneKey{shard, queue, INT32_MIN});
        at != lanes_.end() && at->first.shard == shard && at->first.queue == queue; ++at) {
     auto& [key, lane] = *at;
-    if (lane.fresh() < cap_ / 2) refill(key, lane, now_ms);
-    promote(lane, until_ms);
-    const WindowEntry* next = peek(lane, republish_only);
+    if (lane.not_again() < cap_ / 2) refill(key, lane, now_ms);
+    const Rank* next = first(lane, until_ms, republish_only);
     if (next == nullptr) continue;
-    const std::int64_t urgency = key.priority * limits::kAgeing.count() + now_ms - next->eligible_ms;
-    if (urgency > most) most = urgency, first = &lane, entry = next;
+    const std::int64_t urgency = key.priority * limits::kAgeing.count() + now_ms - next->first;
+    if (urgency > most) most = urgency, from = &lane, id = next->second;
   }
-  if (entry == nullptr) return std::nullopt;
-  WindowEntry popped = *entry;
-  erase(*first, first->entries.find(popped.row.id));
-  return popped;
+  return from == nullptr ? std::nullopt : take(*from, id);
 }
 
-const WindowEntry* ReadyWindow::peek(const Lane& lane, bool republish_only) {
-  if (republish_only && lane.again == 0) return nullptr;
-  for (const auto& [eligible, id] : lane.due) {
-    const WindowEntry& entry = lane.entries.at(id);
-    if (!republish_only || entry.republish) return &entry;
-  }
-  return nullptr;
+const Rank* ReadyWindow::first(const Lane& lane, std::int64_t until_ms, bool republish_only) {
+  const Rank* first = lane.again.empty() ? nullptr : &lane.again.front();
+  if (!republish_only && !lane.fresh.empty() && (first == nullptr || lane.fresh.front() < *first))
+    first = &lane.fresh.front();
+  return first != nullptr && first->first <= until_ms ? first : nullptr;
 }
 
 bool ReadyWindow::promising(LaneKey key, std::int64_t now_ms, std::int64_t until_ms) const {
   const auto found = lanes_.find(key);
   if (found == lanes_.end()) return false;
   const Lane& lane = found->second;
-  return !lane.due.empty() || (!lane.upcoming.empty() && lane.upcoming.begin()->first <= until_ms) ||
-         lane.disk_due <= now_ms + kHorizonMs;
+  return first(lane, until_ms, false) != nullptr || lane.disk_due <= now_ms + kHorizonMs;
 }
 
-std::optional<std::int64_t> ReadyWindow::next_ms(const std::function<bool(LaneKey)>& open) const {
+std::optional<std::int64_t> ReadyWindow::next_ms(const std::function<bool(LaneKey)>& open,
+                                                 std::int64_t now_ms) const {
   std::optional<std::int64_t> next;
-  const auto consider = [&](std::int64_t at) { next = next ? std::min(*next, at) : at; };
+  const auto consider = [&](std::int64_t at) {
+    if (at > now_ms) next = next ? std::min(*next, at) : at;
+  };
+  const auto consider_first = [&](const RankRun& run, std::int64_t until_ms) {
+    const auto at = run.lower_bound(Rank{until_ms + 1, CommandId{INT64_MIN}});
+    if (at != run.end()) consider(at->first - limits::kLookAhead.count());
+  };
   for (const auto& [key, lane] : lanes_) {
     if ((lane.entries.empty() && lane.disk_due == INT64_MAX) || !open(key)) continue;
-    if (!lane.due.empty()) consider(INT64_MIN);
-    if (!lane.upcoming.empty()) consider(lane.upcoming.begin()->first - limits::kLookAhead.count());
-    if (lane.disk_due == INT64_MIN) consider(INT64_MIN);
-    if (lane.disk_due != INT64_MAX && lane.disk_due != INT64_MIN && lane.fresh() < cap_ / 2) {
+    consider_first(lane.fresh, now_ms + limits::kLookAhead.count());
+    consider_first(lane.again, now_ms + limits::kLookAhead.count());
+    if (lane.disk_due != INT64_MAX && lane.disk_due != INT64_MIN && lane.not_again() < cap_ / 2)
       consider(lane.disk_due - kHorizonMs);
-    }
   }
   return next;
 }
 
-std::vector<ReadyWindow::Load> ReadyWindow::loads(std::int64_t now_ms) {
+std::vector<ReadyWindow::Load> ReadyWindow::loads(std::int64_t now_ms) const {
   std::vector<Load> loads;
-  for (auto& [key, lane] : lanes_) {
+  for (const auto& [key, lane] : lanes_) {
     if (lane.entries.empty()) continue;
-    promote(lane, now_ms);
-    Load load{
-        key, static_cast<std::int64_t>(lane.entries.size()), static_cast<std::int64_t>(lane.due.size()), {}};
-    // pop() looks ahead: a few at the end may be there before their time.
-    for (auto last = lane.due.rbegin(); last != lane.due.rend() && last->first > now_ms; ++last)
-      --load.eligible;
-    if (!lane.by_due.empty() && lane.by_due.begin()->first <= now_ms)
-      load.oldest_due_ms = lane.by_due.begin()->first;
+    Load load{key,
+              static_cast<std::int64_t>(lane.entries.size()),
+              static_cast<std::int64_t>(lane.fresh.until(now_ms) + lane.again.until(now_ms)),
+              {}};
+    for (const RankRun* run : {&lane.fresh, &lane.held_off}) {
+      if (run->empty() || run->front().first > now_ms) continue;
+      load.oldest_due_ms = std::min(load.oldest_due_ms.value_or(INT64_MAX), run->front().first);
+    }
     loads.push_back(load);
   }
   return loads;
 }
 
-void ReadyWindow::insert(Lane& lane, WindowEntry entry, bool below_frontier) {
+void ReadyWindow::insert(Lane& lane, WindowEntry entry) {
   if (entry.body) {
     if (body_bytes_ + entry.body->bytes() > limits::kBodyCacheBytes) {
       entry.body = nullptr;
@@ -169,30 +159,40 @@ void ReadyWindow::insert(Lane& lane, WindowEntry entry, bool below_frontier) {
       body_bytes_ += entry.body->bytes();
     }
   }
-  if (below_frontier) lane.by_due.insert(place(entry.row));
-  if (!entry.held_until) lane.upcoming.insert(rank(entry));
-  if (entry.republish) ++lane.again;
-  lane.entries.emplace(entry.row.id, std::move(entry));
+  const CommandId id = entry.row.id;
+  if (entry.republish) {
+    lane.again.insert({entry.eligible_ms, id});
+  } else {
+    (entry.held_until ? lane.held_off : lane.fresh).insert(place(entry.row));
+  }
+  lane.entries.try_emplace(id, std::move(entry));
   ++size_;
 }
 
-void ReadyWindow::erase(Lane& lane, std::map<CommandId, WindowEntry>::iterator at) {
-  const WindowEntry& entry = at->second;
+std::optional<WindowEntry> ReadyWindow::take(Lane& lane, CommandId id) {
+  WindowEntry* known = lane.entries.find(id);
+  if (known == nullptr) return std::nullopt;
+  WindowEntry entry = std::move(*known);
+  lane.entries.erase(id);
   if (entry.body) body_bytes_ -= entry.body->bytes();
-  lane.by_due.erase(place(entry.row));
-  lane.upcoming.erase(rank(entry));
-  if (entry.held_until) held_.erase({*entry.held_until, entry.row.id});
-  lane.due.erase(rank(entry));
-  if (entry.republish) --lane.again;
-  lane.entries.erase(at);
+  if (entry.republish) {
+    lane.again.erase({entry.eligible_ms, id});
+  } else {
+    (entry.held_until ? lane.held_off : lane.fresh).erase(place(entry.row));
+  }
+  if (entry.held_until) held_.erase({*entry.held_until, id});
   --size_;
+  return entry;
 }
 
 // Beyond the cap the last in order goes back to being known by the store only.
 void ReadyWindow::make_room(Lane& lane) {
-  while (lane.by_due.size() > cap_ && !DULY_PLANTED("window.cap")) {
-    const auto last = *lane.by_due.rbegin();
-    erase(lane, lane.entries.find(last.second));
+  while (lane.not_again() > cap_ && !DULY_PLANTED("window.cap")) {
+    const RankRun& fresh = lane.fresh;
+    const RankRun& held = lane.held_off;
+    const bool of_held = !held.empty() && (fresh.empty() || fresh.back() < held.back());
+    const Rank last = of_held ? held.back() : fresh.back();
+    take(lane, last.second);
     lane.frontier = last;
     lane.disk_due = std::min(lane.disk_due, last.first);
   }
@@ -201,11 +201,11 @@ void ReadyWindow::make_room(Lane& lane) {
 void ReadyWindow::refill(LaneKey key, Lane& lane, std::int64_t now_ms) {
   const std::int64_t horizon = now_ms + kHorizonMs;
   if (lane.disk_due > horizon) return;
-  const std::size_t room = cap_ - std::min(lane.fresh(), cap_ - 1);
+  const std::size_t room = cap_ - std::min(lane.not_again(), cap_ - 1);
   const auto rows = store_.ready(key, lane.frontier, horizon, room);
   for (const ReadyRow& row : rows) {
     if (!taken_(row.id) && !lane.entries.contains(row.id)) {
-      insert(lane, WindowEntry{row, row.due_ms, false, nullptr}, true);
+      insert(lane, WindowEntry{row, row.due_ms, false, nullptr});
     }
   }
   if (rows.size() == room) {
@@ -214,14 +214,6 @@ void ReadyWindow::refill(LaneKey key, Lane& lane, std::int64_t now_ms) {
   } else {
     lane.frontier = std::max(lane.frontier, {horizon + 1, CommandId{INT64_MIN}});
     lane.disk_due = store_.next_due(key, lane.frontier).value_or(INT64_MAX);
-  }
-}
-
-void ReadyWindow::promote(Lane& lane, std::int64_t until_ms) {
-  while (!lane.upcoming.empty() && lane.upcoming.begin()->first <= until_ms) {
-    const CommandId id = lane.upcoming.begin()->second;
-    lane.upcoming.erase(lane.upcoming.begin());
-    lane.due.insert(rank(lane.entries.at(id)));
   }
 }
 

@@ -14,10 +14,11 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
+#include "common/base/id_map.h"
+#include "control-server/core/rank_run.h"
 #include "control-server/store/store.h"
 
 namespace duly {
@@ -64,21 +65,22 @@ class ReadyWindow {
   // Whether pop() may find something: cheap, may be wrong in one direction only (true).
   [[nodiscard]] bool promising(LaneKey lane, std::int64_t now_ms, std::int64_t until_ms) const;
 
-  // Of the lanes that `open` accepts: the wall time when something becomes eligible to be handed out or
-  // loaded.
-  [[nodiscard]] std::optional<std::int64_t> next_ms(const std::function<bool(LaneKey)>& open) const;
+  // Of the lanes that `open` accepts: the wall time, after `now_ms`, when something more becomes eligible to
+  // be handed out or loaded.
+  [[nodiscard]] std::optional<std::int64_t> next_ms(const std::function<bool(LaneKey)>& open,
+                                                    std::int64_t now_ms) const;
 
   struct Lane {
-    std::map<CommandId, WindowEntry> entries;
-    // Of these, those that are published anew.  They have a cap of their own: a window full of new work must
-    // not keep out what was lost, or a queue that counts the lost ones as queued would be full for ever.
-    std::size_t again = 0;
-    std::set<std::pair<std::int64_t, CommandId>> by_due;    // (due, id) of those below the frontier
-    std::set<std::pair<std::int64_t, CommandId>> upcoming;  // (eligible, id), neither promoted nor held off
-    std::set<std::pair<std::int64_t, CommandId>> due;       // (eligible, id)
-    std::pair<std::int64_t, CommandId> frontier{INT64_MIN, CommandId{INT64_MIN}};
+    IdMap<WindowEntry> entries;
+    RankRun fresh;     // (due, id) of those that go when they are due …
+    RankRun held_off;  // … when release() has come to them, and …
+    // … (eligible, id) of those that are published anew.  They have a cap of their own: a window full of new
+    // work must not keep out what was lost, or a queue that counts the lost ones as queued would be full for
+    // ever.
+    RankRun again;
+    Rank frontier{INT64_MIN, CommandId{INT64_MIN}};
     std::int64_t disk_due = INT64_MAX;
-    [[nodiscard]] std::size_t fresh() const { return entries.size() - again; }
+    [[nodiscard]] std::size_t not_again() const { return fresh.size() + held_off.size(); }
   };
   [[nodiscard]] const std::map<LaneKey, Lane>& lanes() const { return lanes_; }
 
@@ -89,19 +91,18 @@ class ReadyWindow {
     std::int64_t held = 0, eligible = 0;
     std::optional<std::int64_t> oldest_due_ms;
   };
-  // Without a walk over what waits (design decision 12): what becomes eligible is moved once, here or at
-  // pop().
-  std::vector<Load> loads(std::int64_t now_ms);
+  // Without a walk over what waits (design decision 12).
+  [[nodiscard]] std::vector<Load> loads(std::int64_t now_ms) const;
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
-  void insert(Lane& lane, WindowEntry entry, bool below_frontier);
-  void erase(Lane& lane, std::map<CommandId, WindowEntry>::iterator at);
+  void insert(Lane& lane, WindowEntry entry);
+  // Out of the window; nothing when it is not there.
+  std::optional<WindowEntry> take(Lane& lane, CommandId id);
   void make_room(Lane& lane);
   void refill(LaneKey key, Lane& lane, std::int64_t now_ms);
-  static void promote(Lane& lane, std::int64_t until_ms);
-  // The next of the lane, when there is one.
-  static const WindowEntry* peek(const Lane& lane, bool republish_only);
+  // The next of the lane that is eligible at `until_ms`, when there is one.
+  static const Rank* first(const Lane& lane, std::int64_t until_ms, bool republish_only);
 
   Store& store_;
   std::function<bool(CommandId)> taken_;

@@ -8,10 +8,11 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "common/base/id_map.h"
 #include "control-server/store/rows.h"
 
 namespace duly {
@@ -27,12 +28,12 @@ class LiveRows {
   };
 
   [[nodiscard]] std::optional<StateRow> find(CommandId id) const {
-    const auto at = rows_.find(id);
-    return at == rows_.end() ? std::nullopt : std::optional(at->second.row);
+    const Live* live = rows_.find(id);
+    return live == nullptr ? std::nullopt : std::optional(live->row);
   }
   [[nodiscard]] std::optional<AttemptTerms> terms(CommandId id) const {
-    const auto at = rows_.find(id);
-    return at == rows_.end() ? std::nullopt : at->second.terms;
+    const Live* live = rows_.find(id);
+    return live == nullptr ? std::nullopt : live->terms;
   }
 
   // A scheduled row that was inserted or read, and will be handed out soon.
@@ -41,32 +42,31 @@ class LiveRows {
     if (rows_.try_emplace(row.id, Live{row, terms}).second) ++ready_;
   }
   void learnt(CommandId id, AttemptTerms terms) {
-    if (const auto at = rows_.find(id); at != rows_.end()) at->second.terms = terms;
+    if (Live* live = rows_.find(id)) live->terms = terms;
   }
   // After every write of a row.
   void written(const StateRow& row) {
-    auto at = rows_.find(row.id);
-    if (at != rows_.end() && at->second.row.state == State::scheduled) --ready_;
+    Live* live = rows_.find(row.id);
+    if (live != nullptr && live->row.state == State::scheduled) --ready_;
     if (row.state != State::queued && row.state != State::running) {
-      if (at != rows_.end()) rows_.erase(at);
+      rows_.erase(row.id);
       return;
     }
-    if (at == rows_.end()) {
+    if (live == nullptr) {
       if (rows_.size() - ready_ >= kMost) clear();
-      at = rows_.try_emplace(row.id).first;
+      live = rows_.try_emplace(row.id, Live{}).first;
     }
-    at->second.row = row;
+    live->row = row;
   }
   void clear() {
     rows_.clear();
     ready_ = 0;
   }
 
-  [[nodiscard]] auto begin() const { return rows_.begin(); }
-  [[nodiscard]] auto end() const { return rows_.end(); }
+  [[nodiscard]] std::vector<CommandId> ids() const { return rows_.ids(); }
 
  private:
-  std::map<CommandId, Live> rows_;
+  IdMap<Live> rows_;
   std::size_t ready_ = 0;  // of them, those that are scheduled
 };
 

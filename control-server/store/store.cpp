@@ -256,10 +256,10 @@ bool Store::counters_agree() {
 }
 
 bool Store::memory_agrees() {
-  return std::all_of(live_.begin(), live_.end(), [this](const auto& entry) {
-    const auto& [id, live] = entry;
-    const auto& [row, terms] = live;
-    return read_row(id) == row && (!terms || read_terms(id) == terms);
+  const std::vector<CommandId> ids = live_.ids();
+  return std::all_of(ids.begin(), ids.end(), [this](CommandId id) {
+    const auto terms = live_.terms(id);
+    return read_row(id) == live_.find(id) && (!terms || read_terms(id) == terms);
   });
 }
 

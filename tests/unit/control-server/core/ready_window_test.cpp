@@ -87,7 +87,8 @@ struct WindowWorld {
     for (const ReadyWindow::Load& load : window->loads(now)) {
       const auto& entries = window->lanes().at(load.lane).entries;
       std::int64_t eligible = 0, oldest = INT64_MAX;
-      for (const auto& [id, entry] : entries) {
+      for (const CommandId id : entries.ids()) {
+        const WindowEntry& entry = *entries.find(id);
         eligible += entry.eligible_ms <= now ? 1 : 0;
         oldest = std::min(oldest, entry.row.due_ms);
       }
@@ -277,14 +278,26 @@ TEST_CASE("what is held off is forgotten with its command") {
 TEST_CASE("the window says when it wants to be asked again") {
   WindowWorld world(1);
   const auto open = [](LaneKey) { return true; };
-  CHECK_FALSE(world.window->next_ms(open).has_value());
+  CHECK_FALSE(world.window->next_ms(open, kStart).has_value());
   world.schedule(0, kStart + 100'000, 5);  // far away: only the store has it
   CHECK(world.window->size() == 0);
-  CHECK(world.window->next_ms(open) == kStart + 100'000 - limits::kLoadHorizon.count());
+  CHECK(world.window->next_ms(open, kStart) == kStart + 100'000 - limits::kLoadHorizon.count());
   world.schedule(1, kStart + 1000, 5);
-  CHECK(world.window->next_ms(open) == kStart + 1000 - kAhead);
-  CHECK(world.window->next_ms([](LaneKey lane) { return lane.shard.value == 0; }) ==
+  CHECK(world.window->next_ms(open, kStart) == kStart + 1000 - kAhead);
+  CHECK(world.window->next_ms([](LaneKey lane) { return lane.shard.value == 0; }, kStart) ==
         kStart + 100'000 - limits::kLoadHorizon.count());
+}
+
+// Else a paused queue, or one that is full, would make everything else as late as the next sweep.
+TEST_CASE("what is eligible and cannot go does not hide when the next becomes eligible") {
+  WindowWorld world(1);
+  const auto open = [](LaneKey) { return true; };
+  world.schedule(0, kStart - 1000, 5);
+  CHECK_FALSE(world.window->next_ms(open, kStart).has_value());
+  world.schedule(0, kStart + 900, 5);
+  CHECK(world.window->next_ms(open, kStart) == kStart + 900 - kAhead);
+  world.schedule(1, kStart + 800, 5);
+  CHECK(world.window->next_ms(open, kStart) == kStart + 800 - kAhead);
 }
 
 TEST_CASE("a window full of new work still takes what was lost in the broker") {
