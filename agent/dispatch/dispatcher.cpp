@@ -270,6 +270,9 @@ void Dispatcher::drop_upcoming(ShardId shard) {
 
 // A revoked shard is let go when nothing of it is unsettled and everything confirmed has been marked before.
 void Dispatcher::release_settled() {
+  const bool lets_go =
+      std::any_of(holdings_.begin(), holdings_.end(), [](const auto& h) { return h.second.revoking; });
+  if (!lets_go) return;  // the rest looks at all that is unsettled, at every turn
   std::set<ShardId> busy;
   for (const auto& [ticket, open] : open_) {
     for (const HandOutItem& item : open.items) busy.insert(item.shard);

@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <functional>
 #include <set>
 #include <sstream>
 #include <vector>
@@ -168,16 +170,25 @@ Status Database::prepare_reader() {
 
 Sql Database::query(const char* sql) {
   if (failed()) return {*this, nullptr};
-  auto& statement = statements_[sql];
-  if (!statement) {
-    try {
-      statement = std::make_unique<SQLite::Statement>(*connection_, sql);
-    } catch (const SQLite::Exception& error) {
-      fail(error);
-      return {*this, nullptr};
-    }
+  const auto at = std::lower_bound(
+      by_address_.begin(), by_address_.end(), sql,
+      [](const auto& known, const char* address) { return std::less<>{}(known.first, address); });
+  if (at != by_address_.end() && at->first == sql) return {*this, at->second};
+  SQLite::Statement* statement = prepare(sql);
+  if (statement != nullptr) by_address_.emplace(at, sql, statement);
+  return {*this, statement};
+}
+
+// Nothing after a failure, which is noted.
+SQLite::Statement* Database::prepare(const char* sql) {
+  try {
+    auto& statement = statements_[sql];
+    if (!statement) statement = std::make_unique<SQLite::Statement>(*connection_, sql);
+    return statement.get();
+  } catch (const SQLite::Exception& error) {
+    fail(error);
+    return nullptr;
   }
-  return {*this, statement.get()};
 }
 
 std::vector<std::string> Database::scans() {
