@@ -43,10 +43,10 @@ def dispatch(world):
 
 def life(world):
     """Ready to succeeded, with permit and result, one agent in both roles; then with many commands in a message."""
-    figures = {}
-    for prefix, bundle in (("life", 1), ("bundle", BUNDLE)):
+    sizes, figures = world.sizes, {}
+    for prefix, bundle, concurrency in (("life", 1, sizes.life_concurrency), ("bundle", BUNDLE, sizes.bundle_concurrency)):
         with world.cluster() as cluster:
-            cluster.agents_ready("agent", concurrency=world.sizes.concurrency)
+            cluster.agents_ready("agent", concurrency=concurrency)
             cluster.api.want(200, "PUT", QUEUE, {"bundle": bundle})
             figures |= release(cluster, world.sizes.lives, "succeeded", prefix)
     return figures

@@ -30,6 +30,8 @@ class Sizes:
     batches: int = 100
     lives: int = 100_000
     concurrency: int = 256
+    life_concurrency: int = 1024
+    bundle_concurrency: int = 4096
     rate: int = 2000
     rate_seconds: float = 20
     sleepers: int = 200
