@@ -72,10 +72,7 @@ void Engine::load(Moment now) {
 }
 
 Engine::Batch Engine::run(std::vector<Input>& inputs, Moment now) {
-  now_.mono = now.mono;
-  now_.wall = std::max(now_.wall, now.wall);
-  count_own_pause();
-  roll_rates();
+  enter(now);
   effects_.clear();
   if (restored_) end_what_ran_before_restore();
   for (Input& input : inputs) apply(input);
@@ -167,11 +164,17 @@ void Engine::keep_waits(const std::vector<Input>& inputs) {
 // would be told again and again.
 bool Engine::may_tell() const { return !disk_low_ && now_.mono >= rest_until_; }
 
-std::vector<Effect> Engine::answers_to_questions(std::vector<Input>& inputs) {
-  for (Input& input : inputs) {
-    if (auto* query = std::get_if<Query>(&input)) on(*query);
-  }
+std::vector<Effect> Engine::answers_to_questions(std::vector<Input>& questions, Moment now) {
+  enter(now);
+  for (Input& input : questions) on(std::get<Query>(input));
   return std::exchange(effects_, {});
+}
+
+void Engine::enter(Moment now) {
+  now_.mono = now.mono;
+  now_.wall = std::max(now_.wall, now.wall);
+  count_own_pause();
+  roll_rates();
 }
 
 void Engine::apply(Input& input) {

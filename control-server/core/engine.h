@@ -73,8 +73,9 @@ class Engine {
   // begin with a connection of each agent, which is pause enough.
   void rest_until(MonoTime until) { rest_until_ = until; }
 
-  // The answers to those of `inputs` that only ask, without a batch: nothing is stored.
-  [[nodiscard]] std::vector<Effect> answers_to_questions(std::vector<Input>& inputs);
+  // The answers to inputs that are all a Query, from what was committed last: without a batch, nothing is
+  // stored.
+  [[nodiscard]] std::vector<Effect> answers_to_questions(std::vector<Input>& questions, Moment now);
 
   // The request's reply, for a caller that must answer a batch that failed; 0 = none expected.
   static ReplyTo reply_of(const Input& input);
@@ -92,6 +93,7 @@ class Engine {
   // ---- inputs, one function each (engine_*.cpp)
   Remover::Config removal();
   void load(Moment now);
+  void enter(Moment now);
   void apply(Input& input);
   void end_what_ran_before_restore();
   void answer_clock();
@@ -216,7 +218,9 @@ class Engine {
 
   // ---- handing out
   void hand_out();
-  void hand_out_to(Agent& agent);
+  using Places = std::vector<std::pair<ShardId, QueueNumber>>;
+  [[nodiscard]] std::map<SessionId, Places> promising_places() const;
+  void hand_out_to(Agent& agent, Places& places);
   bool fill(Agent& agent, ShardId shard, QueueNumber queue, HandOut& batch, std::size_t& bytes);
   std::optional<HandOutItem> prepare(const WindowEntry& entry, ShardId shard, Epoch epoch);
   bool key_allows(const WindowEntry& entry);

@@ -24,24 +24,34 @@ void Engine::hand_out() {
   window_.release(now_.mono);
   rate_frees_.reset();
   key_refusals_ = 0;
+  std::map<SessionId, Places> held = promising_places();
   // Begins after the agent that was served last: what a queue's limit leaves must not always go to the first.
-  auto at = sessions_.upper_bound(last_served_);
-  for (std::size_t i = 0; i < sessions_.size(); ++i, ++at) {
-    if (at == sessions_.end()) at = sessions_.begin();
-    if (at->second.dispatch && at->second.room > 0) hand_out_to(at->second);
+  auto at = held.upper_bound(last_served_);
+  for (std::size_t i = 0; i < held.size(); ++i, ++at) {
+    if (at == held.end()) at = held.begin();
+    const auto holder = sessions_.find(at->first);  // none while its lease outlives its connection
+    if (holder == sessions_.end()) continue;
+    Agent& agent = holder->second;
+    if (agent.dispatch && agent.room > 0) hand_out_to(agent, at->second);
   }
 }
 
-void Engine::hand_out_to(Agent& agent) {
+// Of each session that holds something that may be handed out: in one walk over the lanes, however many
+// agents there are.
+std::map<SessionId, Engine::Places> Engine::promising_places() const {
   const std::int64_t until_ms = now_ms() + to_ms(config_.look_ahead);
-  std::vector<std::pair<ShardId, QueueNumber>> places;
+  std::map<SessionId, Places> held;
   for (const auto& [key, lane] : window_.lanes()) {
     const ShardMap::Shard& shard = shards_.at(key.shard);
-    if (shard.phase != ShardMap::Phase::held || shard.holder != agent.session) continue;
+    if (shard.phase != ShardMap::Phase::held || !ReadyWindow::promising(lane, now_ms(), until_ms)) continue;
+    Places& places = held[shard.holder];
     const std::pair place{key.shard, key.queue};
-    const bool known = !places.empty() && places.back() == place;
-    if (!known && window_.promising(key, now_ms(), until_ms)) places.push_back(place);
+    if (places.empty() || places.back() != place) places.push_back(place);
   }
+  return held;
+}
+
+void Engine::hand_out_to(Agent& agent, Places& places) {
   // Each round begins after the place that was served last, so no queue starves.
   std::rotate(places.begin(), std::upper_bound(places.begin(), places.end(), agent.cursor), places.end());
   HandOut batch;

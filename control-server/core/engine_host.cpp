@@ -82,6 +82,7 @@ void EngineHost::drain() {
     inputs.swap(inbox_);
     drain_posted_ = false;
   }
+  answer_questions(inputs);
   for (std::size_t begin = 0; begin < inputs.size(); begin += limits::kRequestsPerCommit) {
     const std::size_t end = std::min(begin + limits::kRequestsPerCommit, inputs.size());
     std::vector<Input> batch(std::make_move_iterator(inputs.begin() + static_cast<std::ptrdiff_t>(begin)),
@@ -89,6 +90,17 @@ void EngineHost::drain() {
     run_batch(batch);
   }
   schedule_tick();
+}
+
+// Now, and not after the commit of a batch that they have no part in.  What was answered before is in them.
+// They need no disk either: in a batch of their own they might find it full again and again.
+void EngineHost::answer_questions(std::vector<Input>& inputs) {
+  const auto first = std::stable_partition(
+      inputs.begin(), inputs.end(), [](const Input& input) { return !std::holds_alternative<Query>(input); });
+  if (first == inputs.end() || stopped_) return;
+  std::vector<Input> questions(std::make_move_iterator(first), std::make_move_iterator(inputs.end()));
+  inputs.erase(first, inputs.end());
+  ports_.release(engine_->answers_to_questions(questions, loop_.moment()));
 }
 
 // Asked before every batch, not now and then: work that comes faster than somebody looks must not eat what is
@@ -137,7 +149,7 @@ void EngineHost::begin_again(std::vector<Input>& inputs) {
   }
   std::vector<ReplyTo> replies;
   for (const Input& input : inputs) {
-    const bool only_looks = std::holds_alternative<AwaitEnd>(input) || std::holds_alternative<Query>(input);
+    const bool only_looks = std::holds_alternative<AwaitEnd>(input);
     if (const ReplyTo reply = Engine::reply_of(input); reply != 0 && !only_looks) replies.push_back(reply);
   }
   std::vector<Effect> waits = engine_->answers_to_waits(inputs);
@@ -147,8 +159,6 @@ void EngineHost::begin_again(std::vector<Input>& inputs) {
   engine_->rest_until(rest_until_);
   disk_low_ = false;  // as the new engine believes, until the next batch looks
   ports_.release(std::move(waits));
-  // A question needs no disk; in a batch of its own it might find it full again, and so on without end.
-  ports_.release(engine_->answers_to_questions(inputs));
 }
 
 // What finds the disk full while we rest is something else: it makes the rest no longer.

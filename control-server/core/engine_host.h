@@ -43,6 +43,7 @@ class EngineHost {
 
  private:
   void drain();
+  void answer_questions(std::vector<Input>& inputs);
   void run_batch(std::vector<Input>& inputs);
   void watch_disk(std::vector<Input>& inputs);
   void begin_again(std::vector<Input>& inputs);

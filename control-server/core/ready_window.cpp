@@ -107,10 +107,7 @@ const Rank* ReadyWindow::first(const Lane& lane, std::int64_t until_ms, bool rep
   return first != nullptr && first->first <= until_ms ? first : nullptr;
 }
 
-bool ReadyWindow::promising(LaneKey key, std::int64_t now_ms, std::int64_t until_ms) const {
-  const auto found = lanes_.find(key);
-  if (found == lanes_.end()) return false;
-  const Lane& lane = found->second;
+bool ReadyWindow::promising(const Lane& lane, std::int64_t now_ms, std::int64_t until_ms) {
   return first(lane, until_ms, false) != nullptr || lane.disk_due <= now_ms + kHorizonMs;
 }
 

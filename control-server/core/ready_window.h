@@ -63,7 +63,8 @@ class ReadyWindow {
   std::optional<WindowEntry> pop(ShardId shard, QueueNumber queue, std::int64_t now_ms, std::int64_t until_ms,
                                  bool republish_only);
   // Whether pop() may find something: cheap, may be wrong in one direction only (true).
-  [[nodiscard]] bool promising(LaneKey lane, std::int64_t now_ms, std::int64_t until_ms) const;
+  struct Lane;
+  [[nodiscard]] static bool promising(const Lane& lane, std::int64_t now_ms, std::int64_t until_ms);
 
   // Of the lanes that `open` accepts: the wall time, after `now_ms`, when something more becomes eligible to
   // be handed out or loaded.

@@ -98,4 +98,31 @@ TEST_CASE(
   CHECK(world.calls.size() == rests.size() + 2);
 }
 
+TEST_CASE("a question is answered before the batch that it came with, from what was committed") {
+  sim::SimLoop loop;
+  sim::CrashVfs vfs{1};
+  auto store = Store::open({"duly.db", vfs.name(), 1, false});
+  REQUIRE(store);
+  std::vector<std::string> order;
+  EngineConfig config;
+  config.after_commit = [&] { order.emplace_back("commit"); };
+  EnginePorts ports;
+  ports.release = [&](std::vector<Effect>&& effects) {
+    for (const Effect& effect : effects) {
+      const auto* answer = std::get_if<Answer>(&effect);
+      const auto* stats = answer != nullptr ? std::get_if<StatsAnswer>(&answer->what) : nullptr;
+      if (stats != nullptr) order.push_back("stats of " + std::to_string((*stats)->accepted));
+      if (answer != nullptr && stats == nullptr) order.emplace_back("accepted");
+    }
+  };
+  EngineHost host(loop, **store, std::move(config), std::move(ports));
+  for (const ReplyTo reply : {1, 2}) {
+    REQUIRE(host.submit(work("", 2)));
+    REQUIRE(host.submit(Query{reply, Query::What::stats, "", {}}));
+    loop.run_for(milliseconds{1});
+  }
+  CHECK(order ==
+        std::vector<std::string>{"stats of 0", "commit", "accepted", "stats of 1", "commit", "accepted"});
+}
+
 }  // namespace duly

@@ -65,7 +65,7 @@ struct WindowWorld {
   std::optional<WindowEntry> pop(int shard) {
     bool promising = false;
     for (const auto& [key, lane] : window->lanes())
-      promising |= key.shard.value == shard && window->promising(key, now, now + kAhead);
+      promising |= key.shard.value == shard && ReadyWindow::promising(lane, now, now + kAhead);
     auto entry = window->pop(ShardId{shard}, queue, now, now + kAhead, false);
     if (entry) {
       CHECK(promising);
