@@ -2,6 +2,9 @@
 """The acts of driver.js, for Celery: a client, or a worker that consumes when it is told to.  A line of JSON each.
 
   celery_driver.py client|worker SETTINGS
+
+Threads of one Python share one processor, and 64 of them hinder each other: the client is several processes, as a web
+application's are.
 """
 import datetime
 import json
@@ -14,8 +17,10 @@ import time
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 BYTES = 256
+WARM = 5
 HELD = "held"  # a worker's queue while it waits for its `go`
 READY_IN_S = 30
+PARTS = 4  # processes of the client
 
 
 def name(prefix, number):
@@ -32,7 +37,10 @@ def now_us():
 
 
 class Client:
-    def __init__(self):
+    """What each process of the client does; those before it and after it have the other numbers."""
+
+    def __init__(self, part):
+        self.part = part
         from celery_tasks import noop  # it reads the settings that main has put into the environment
         self.task = noop
 
@@ -41,27 +49,32 @@ class Client:
         self.task.apply_async(kwargs=payload(id), eta=eta)
 
     def enqueue(self, prefix, callers, seconds):
-        numbers, begun = Numbers(), now_us()
-        until = begun + seconds * 1e6
+        """The first of each caller are not timed: connections are made with them."""
+        numbers, until = Numbers(self.part), 0
 
         def calls():
+            for _ in range(WARM):
+                self.add(name(prefix, numbers.next()))
             while now_us() < until:
                 self.add(name(prefix, numbers.next()))
         together(callers, calls)
-        return {"jobs": numbers.given, "seconds": (now_us() - begun) / 1e6}
+        warm, begun = numbers.given, now_us()
+        until = begun + seconds * 1e6
+        together(callers, calls)
+        return {"jobs": numbers.given - warm, "warm": warm, "seconds": (now_us() - begun) / 1e6}
 
     def bulk(self, prefix, count, callers, due=None, start=None, rate=None, **_):
         """There is no bulk call: as many callers as are worth while."""
-        numbers, begun = Numbers(), now_us()
+        numbers, begun = Numbers(self.part), now_us()
 
         def calls():
             while (number := numbers.next()) < count:
                 self.add(name(prefix, number), start + number * 1000 // rate if rate else due)
         together(callers, calls)
-        return {"jobs": count, "seconds": (now_us() - begun) / 1e6}
+        return {"jobs": len(range(self.part, count, PARTS)), "seconds": (now_us() - begun) / 1e6}
 
     def paced(self, prefix, rate, seconds, callers, log):
-        numbers, begun, lines = Numbers(), now_us(), []
+        numbers, begun, lines = Numbers(self.part), now_us(), []
         until = begun + seconds * 1e6
 
         def calls():
@@ -72,21 +85,21 @@ class Client:
                 self.add(name(prefix, number))
                 lines.append(f"{name(prefix, number)} {due} {sent} {now_us()}\n")
         together(callers, calls)
-        with open(log, "w", encoding="ascii") as out:
+        with open(f"{log}.{self.part}", "w", encoding="ascii") as out:
             out.writelines(lines)
         return {"jobs": len(lines), "seconds": (now_us() - begun) / 1e6}
 
 
 class Numbers:
-    """0, 1, 2 … to several threads."""
+    """Every fourth number from `first` on, to several threads."""
 
-    def __init__(self):
-        self.given, self.lock = 0, threading.Lock()
+    def __init__(self, first):
+        self.first, self.given, self.lock = first, 0, threading.Lock()
 
     def next(self):
         with self.lock:
             self.given += 1
-            return self.given - 1
+            return self.first + (self.given - 1) * PARTS
 
 
 def together(count, calls):
@@ -95,6 +108,32 @@ def together(count, calls):
         thread.start()
     for thread in threads:
         thread.join()
+
+
+class Clients:
+    """The processes of the client, each with its share of the callers.  One caller is in one of them."""
+
+    def __init__(self, text):
+        self.parts = [subprocess.Popen([sys.executable, "-B", __file__, f"part-{part}", text], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, text=True) for part in range(PARTS)]
+        self.answers(self.parts)
+
+    def answers(self, parts):
+        return [json.loads(part.stdout.readline()) for part in parts]
+
+    def do(self, asked):
+        parts = self.parts if asked["callers"] >= PARTS else self.parts[:1]
+        for part in parts:
+            part.stdin.write(json.dumps({**asked, "callers": asked["callers"] // len(parts)}) + "\n")
+            part.stdin.flush()
+        said = self.answers(parts)
+        if "log" in asked:
+            with open(asked["log"], "w", encoding="ascii") as whole:
+                for number in range(len(parts)):
+                    with open(f"{asked['log']}.{number}", encoding="ascii") as part:
+                        whole.write(part.read())
+        return {"jobs": sum(one["jobs"] for one in said), "warm": sum(one.get("warm", 0) for one in said),
+                "seconds": max(one["seconds"] for one in said)}
 
 
 class Worker:
@@ -112,9 +151,20 @@ class Worker:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 sys.exit("the worker did not begin")
 
-    def go(self):
+    def do(self, asked):  # there is but one: `go`
         self.app.control.add_consumer("celery", reply=False)
         return {}
+
+
+def role_of(role, text):
+    """(what does as it is told, the process that is looked at)"""
+    if role == "worker":
+        worker = Worker(json.loads(text))
+        return worker.do, worker.process.pid
+    if role == "client":
+        return Clients(text).do, os.getpid()
+    client = Client(int(role.removeprefix("part-")))
+    return lambda asked: getattr(client, asked.pop("act"))(**asked), os.getpid()
 
 
 def main():
@@ -122,12 +172,10 @@ def main():
     os.environ["DULY_PEER_SETTINGS"] = text
     os.environ["C_FORCE_ROOT"] = "1"  # nothing is pickled here
     sys.path.insert(0, HERE)
-    settings = json.loads(text)
-    one = Worker(settings) if role == "worker" else Client()
-    print(json.dumps({"ready": True, "pid": one.process.pid if role == "worker" else os.getpid()}), flush=True)
+    do, pid = role_of(role, text)
+    print(json.dumps({"ready": True, "pid": pid}), flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
-        print(json.dumps(getattr(one, asked.pop("act"))(**asked)), flush=True)
+        print(json.dumps(do(json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

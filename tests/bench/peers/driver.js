@@ -14,6 +14,7 @@ const readline = require('readline');
 
 // 256 bytes as JSON, whatever the id.
 const BYTES = 256;
+const WARM = 5;
 function payload(id) {
   return { id, filler: 'x'.repeat(BYTES - JSON.stringify({ id, filler: '' }).length) };
 }
@@ -31,11 +32,15 @@ async function callers(count, more, call) {
   }));
 }
 
+// The first of each caller are not timed: connections are made with them.
 async function enqueue(adapter, { prefix, callers: count, seconds }) {
   let sent = 0;
+  const warm = WARM * count;
+  await callers(count, () => sent < warm, () => adapter.add(name(prefix, sent++)));
+  const first = sent;
   const begun = nowUs(), until = begun + seconds * 1e6;
   await callers(count, () => nowUs() < until, () => adapter.add(name(prefix, sent++)));
-  return { jobs: sent, seconds: (nowUs() - begun) / 1e6 };
+  return { jobs: sent - first, warm: first, seconds: (nowUs() - begun) / 1e6 };
 }
 
 // `due`: of all of them; or `start` and `rate`: so many due in each second from then on.

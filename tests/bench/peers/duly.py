@@ -22,8 +22,9 @@ class Duly:
 
     def enqueue(self, sizes):
         """As `bench --speed` does it; nobody executes."""
-        figures, accepted = {}, 0
+        figures = {}
         with self.world.cluster() as cluster, Watch(cluster) as watch:
+            accepted = cluster.post(connections=CALLERS, count=5 * CALLERS)["commands"]  # as the peers' clients are warmed
             for key, flags in (("1", {"connections": 1, "seconds": sizes.enqueue_seconds}),
                                ("64", {"connections": CALLERS, "seconds": sizes.enqueue_seconds}),
                                ("bulk", {"connections": 1, "batch": BATCH, "count": sizes.batches})):

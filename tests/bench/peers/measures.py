@@ -95,7 +95,7 @@ class Peer:
             for key, callers in (("1", 1), ("64", CALLERS)):
                 done = place.client.ask("enqueue", prefix=f"{key}-", callers=callers, seconds=sizes.enqueue_seconds)
                 figures[f"enqueue_{key}_per_s"] = done["jobs"] / done["seconds"]
-                accepted += done["jobs"]
+                accepted += done["jobs"] + done["warm"]
             if self.system.has_bulk:
                 done = place.bulk("b-", sizes.batches * BATCH)
                 figures["enqueue_bulk_per_s"] = done["jobs"] / done["seconds"]

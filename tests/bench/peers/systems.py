@@ -1,10 +1,10 @@
 """Which peers there are, how each is set up, and why so."""
 import dataclasses
 import os
-import sys
 
 from peers.servers import Beanstalkd, Broker, Postgres, Redis
 
+DEBIAN_PYTHON = "/usr/bin/python3"  # it is Debian's packages that it imports, not those of a Python from elsewhere
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -25,7 +25,7 @@ class System:
     @property
     def command(self):
         path = os.path.join(HERE, self.adapter)
-        return {".js": ["node", path], ".py": [sys.executable, "-B", path], ".rb": ["ruby", path]}[os.path.splitext(path)[1]]
+        return {".js": ["node", path], ".py": [DEBIAN_PYTHON, "-B", path], ".rb": ["ruby", path]}[os.path.splitext(path)[1]]
 
     @property
     def of_npm(self):
