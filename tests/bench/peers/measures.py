@@ -158,13 +158,14 @@ class Place:
     def __init__(self, system, server, folder, modules, processes):
         self.system, self.server, self.folder, self.modules, self.processes = system, server, folder, modules, processes
         self.starts = os.path.join(folder, "starts")
-        self.settings = {"server": {**server.where(), **system.settings}, "starts": self.starts}
+        self.settings = {"server": {**server.where(), **system.settings}, "starts": self.starts, "held": False}
         self.client, self.working = self.process("client"), []
 
     def process(self, role):
         return self.processes.enter_context(Adapter(self.system.command, role, self.settings, self.folder, self.modules))
 
     def workers(self, go=True):
+        self.settings["held"] = not go
         self.working = [self.process("worker") for _ in range(self.system.processes)]
         if go:
             self.go()
