@@ -1,6 +1,8 @@
 """An adapter of a peer as a process: told what to do by a line of JSON, and answering with one."""
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import threading
 
@@ -8,6 +10,7 @@ from lib.process import die_with_parent
 from peers.servers import tree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+ENDS_IN_S = 10
 LONGEST_S = 300  # that any one act may take
 
 
@@ -47,13 +50,16 @@ class Adapter:
         return tree(self.pid)
 
     def close(self):
-        for pid in tree(self.child.pid):
-            try:
-                os.kill(pid, 9)
-            except OSError:
-                pass  # it has ended by itself
-        self.child.wait(10)
+        """It ends at the end of its input, and what it has started with it; or it is ended, with that."""
+        pids = tree(self.child.pid)
         self.child.stdin.close()
+        try:
+            self.child.wait(ENDS_IN_S)
+        except subprocess.TimeoutExpired:
+            for pid in pids:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            self.child.wait()
         self.child.stdout.close()
 
     def __enter__(self):

@@ -9,6 +9,7 @@ application's are.
 import datetime
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -44,6 +45,12 @@ class Client:
         self.part = part
         from celery_tasks import noop  # it reads the settings that main has put into the environment
         self.task = noop
+
+    def do(self, asked):
+        return getattr(self, asked.pop("act"))(**asked)
+
+    def end(self):
+        pass
 
     def add(self, id, due=None):
         eta = datetime.datetime.fromtimestamp(due / 1000, datetime.timezone.utc) if due else None
@@ -115,7 +122,7 @@ class Clients:
     """The processes of the client, each with its share of the callers.  One caller is in one of them."""
 
     def __init__(self, text):
-        self.parts = [subprocess.Popen([sys.executable, "-B", __file__, f"part-{part}", text], stdin=subprocess.PIPE,
+        self.parts = [subprocess.Popen(["setpriv", "--pdeathsig=KILL", sys.executable, "-B", __file__, f"part-{part}", text], stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, text=True) for part in range(PARTS)]
         self.answers(self.parts)
 
@@ -136,6 +143,11 @@ class Clients:
         return {"jobs": sum(one["jobs"] for one in said), "warm": sum(one.get("warm", 0) for one in said),
                 "seconds": max(one["seconds"] for one in said)}
 
+    def end(self):
+        for part in self.parts:
+            part.stdin.close()
+            part.wait()
+
 
 class Worker:
     """`celery worker`.  One that is held consumes a queue that is empty, until `go` has it consume the other one too: so it
@@ -145,7 +157,7 @@ class Worker:
         from celery_tasks import app
         self.app, self.held = app, settings["held"]
         self.process = subprocess.Popen(
-            [sys.executable, "-B", "-m", "celery", "-A", "celery_tasks", "worker", "-Q", HELD if settings["held"] else QUEUE, "-c",
+            ["setpriv", "--pdeathsig=KILL", sys.executable, "-B", "-m", "celery", "-A", "celery_tasks", "worker", "-Q", HELD if settings["held"] else QUEUE, "-c",
              str(settings["server"]["concurrency"]), "-l", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"],
             cwd=HERE, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         deadline = time.monotonic() + READY_IN_S
@@ -158,16 +170,17 @@ class Worker:
             self.app.control.add_consumer(QUEUE, reply=False)
         return {}
 
+    def end(self):
+        self.process.send_signal(signal.SIGQUIT)  # at once, and with its children
+        self.process.wait()
+
 
 def role_of(role, text):
-    """(what does as it is told, the process that is looked at)"""
+    """What does as it is told, and the process that is looked at."""
     if role == "worker":
         worker = Worker(json.loads(text))
-        return worker.do, worker.process.pid
-    if role == "client":
-        return Clients(text).do, os.getpid()
-    client = Client(int(role.removeprefix("part-")))
-    return lambda asked: getattr(client, asked.pop("act"))(**asked), os.getpid()
+        return worker, worker.process.pid
+    return Clients(text) if role == "client" else Client(int(role.removeprefix("part-"))), os.getpid()
 
 
 def main():
@@ -175,10 +188,11 @@ def main():
     os.environ["DULY_PEER_SETTINGS"] = text
     os.environ["C_FORCE_ROOT"] = "1"  # nothing is pickled here
     sys.path.insert(0, HERE)
-    do, pid = role_of(role, text)
+    one, pid = role_of(role, text)
     print(json.dumps({"ready": True, "pid": pid}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(do(json.loads(line))), flush=True)
+        print(json.dumps(one.do(json.loads(line))), flush=True)
+    one.end()
 
 
 if __name__ == "__main__":

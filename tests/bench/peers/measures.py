@@ -106,7 +106,7 @@ class Peer:
     def drain(self, sizes):
         count = sizes.lives
         with self.place() as place:
-            place.bulk("d-", count)
+            place.bulk("d-", count, held=True)
             if place.unfinished() != count:
                 raise RuntimeError(f"{place.unfinished()} of {count} are there")
             place.workers(go=False)
@@ -174,9 +174,10 @@ class Place:
         for worker in self.working:
             worker.ask("go")
 
-    def bulk(self, prefix, count, **fields):
+    def bulk(self, prefix, count, held=False, **fields):
+        """`held`: for those whose worker cannot be held, what it is to do is."""
         callers = {} if self.system.has_bulk else {"callers": CALLERS}
-        return self.client.ask("bulk", prefix=prefix, count=count, batch=BATCH, **callers, **fields)
+        return self.client.ask("bulk", prefix=prefix, count=count, batch=BATCH, held=held, **callers, **fields)
 
     def unfinished(self):
         return self.server.depth() if hasattr(self.server, "depth") else self.client.ask("unfinished")["jobs"]

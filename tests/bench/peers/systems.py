@@ -32,19 +32,22 @@ class System:
         return self.adapter.endswith(".js") and self.package != "beanstalkd"
 
 
-BULLMQ = {"concurrency": 256}
+BULLMQ = {"concurrency": 100}
 GRAPHILE = {"concurrency": 24, "poll_ms": 100}
-PG_BOSS = {"workers": 4, "batch": 2500}
+PG_BOSS = {"workers": 4, "batch": 5000}
 SYSTEMS = [
     System("bullmq", "BullMQ + Redis (fsync once a second)", lambda node: Redis(appendfsync="everysec"), "bullmq.js", BULLMQ,
-           "1 worker, concurrency 256", "bullmq", ("redis-server",)),
+           "1 worker, concurrency 100", "bullmq", ("redis-server",)),
     System("bullmq-always", "BullMQ + Redis (fsync always)", lambda node: Redis(appendfsync="always"), "bullmq.js", BULLMQ,
-           "1 worker, concurrency 256", "bullmq", ("redis-server",)),
+           "1 worker, concurrency 100", "bullmq", ("redis-server",)),
     System("graphile-worker", "graphile-worker + PostgreSQL", lambda node: Postgres(), "graphile.js", GRAPHILE,
-           "1 worker, concurrency 24, its documents' settings for throughput (local queue 500, completions batched), polled each 100 ms for what "
-           "is delayed", "graphile-worker", ("postgresql",)),
+           "2 workers, concurrency 24 each, its documents' settings for throughput (local queue 500, completions batched), polled each 100 ms for "
+           "what is delayed", "graphile-worker", ("postgresql",), processes=2),
     System("pg-boss", "pg-boss + PostgreSQL", lambda node: Postgres(), "pgboss.js", PG_BOSS,
-           "4 workers in 1 process, batches of 2,500, polled each 0.5 s (the least it takes)", "pg-boss", ("postgresql",)),
+           "4 workers in 1 process, batches of 5,000, polled each 0.5 s (the least it takes)", "pg-boss", ("postgresql",)),
+    System("sidekiq", "Sidekiq + Redis (fsync once a second)", lambda node: Redis(appendfsync="everysec"), "sidekiq_driver.rb",
+           {"concurrency": 10, "poll_s": 1}, "2 workers of 10 threads, polled about each second for what is delayed", "ruby-sidekiq",
+           ("redis-server", "ruby-sidekiq"), processes=2),
     System("celery", "Celery + RabbitMQ", Broker, "celery_driver.py", {"concurrency": 2},
            "1 worker of 2 processes, late acknowledgement, prefetch × 64, durable queue, persistent, confirmed", "python3-celery",
            ("python3-celery",), has_bulk=False, waits_share=0.1),
