@@ -11,6 +11,7 @@ Nothing is asserted: exit 1 only when something that is installed could not be m
 import json
 import os
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
@@ -31,12 +32,24 @@ FIGURES = ("enqueue", "drain", "latency", "lateness")
 DULYS = ("duly", "duly-bundle")
 
 
+def waited_for_disk():
+    """Seconds since the start of this machine in which nobody got on for want of the disk; none where the kernel does not tell."""
+    try:
+        with open("/proc/pressure/io", encoding="ascii") as pressure:
+            return next(int(line.rpartition("=")[2]) / 1e6 for line in pressure if line.startswith("full"))
+    except OSError:
+        return float("nan")
+
+
 def measure_round(systems, options, problems):
+    """What a figure took, and how much of that all waited for the disk, tells whether something else held up the machine."""
     figures = {}
     for system in systems:
         mine = figures.setdefault(system.name, {})
         for name in options.figures:
+            begun, waited = time.monotonic(), waited_for_disk()
             mine.update(attempt(f"{system.name} {name}", lambda one=getattr(system, name): one(options.sizes), problems))
+            mine.update({f"{name}_took_s": time.monotonic() - begun, f"{name}_disk_s": waited_for_disk() - waited})
     return figures
 
 

@@ -5,11 +5,11 @@ const { Logger, makeWorkerUtils, run: runWorker } = require('graphile-worker');
 const { payload, run } = require('./driver.js');
 
 const quiet = new Logger(() => () => {});
-const CALLERS = 64;
+
 
 run(async ({ server, role }) => {
   const connectionString = server.url;
-  const pool = new Pool({ connectionString, max: role === 'client' ? CALLERS : 2 });
+  const pool = new Pool({ connectionString, max: server.pool });
   const utils = await makeWorkerUtils({ pgPool: pool, logger: quiet });
   await utils.migrate();
   const spec = (due) => (due ? { runAt: new Date(due) } : {});

@@ -5,10 +5,10 @@ const PgBoss = require('pg-boss');
 const { payload, run } = require('./driver.js');
 
 const NAME = 'bench';
-const CALLERS = 64;
+
 
 run(async ({ server, role }) => {
-  const boss = new PgBoss({ connectionString: server.url, max: role === 'client' ? CALLERS : server.workers + 2,
+  const boss = new PgBoss({ connectionString: server.url, max: server.pool,
     schedule: false });
   boss.on('error', (problem) => console.error(problem));
   await boss.start();

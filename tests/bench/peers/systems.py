@@ -33,8 +33,9 @@ class System:
 
 
 BULLMQ = {"concurrency": 100}
-GRAPHILE = {"concurrency": 24, "poll_ms": 100}
-PG_BOSS = {"workers": 4, "batch": 5000}
+POOL = 10  # connections of a client: the default of both libraries
+GRAPHILE = {"concurrency": 24, "poll_ms": 100, "pool": POOL}
+PG_BOSS = {"workers": 4, "batch": 5000, "pool": POOL}
 SYSTEMS = [
     System("bullmq", "BullMQ + Redis (fsync once a second)", lambda node: Redis(appendfsync="everysec"), "bullmq.js", BULLMQ,
            "1 worker, concurrency 100", "bullmq", ("redis-server",)),
@@ -42,9 +43,9 @@ SYSTEMS = [
            "1 worker, concurrency 100", "bullmq", ("redis-server",)),
     System("graphile-worker", "graphile-worker + PostgreSQL", lambda node: Postgres(), "graphile.js", GRAPHILE,
            "2 workers, concurrency 24 each, its documents' settings for throughput (local queue 500, completions batched), polled each 100 ms for "
-           "what is delayed", "graphile-worker", ("postgresql",), processes=2),
+           "what is delayed; a pool of 10 connections, as by default", "graphile-worker", ("postgresql",), processes=2),
     System("pg-boss", "pg-boss + PostgreSQL", lambda node: Postgres(), "pgboss.js", PG_BOSS,
-           "4 workers in 1 process, batches of 5,000, polled each 0.5 s (the least it takes)", "pg-boss", ("postgresql",)),
+           "4 workers in 1 process, batches of 5,000, polled each 0.5 s (the least it takes); a pool of 10 connections", "pg-boss", ("postgresql",)),
     System("sidekiq", "Sidekiq + Redis (fsync once a second)", lambda node: Redis(appendfsync="everysec"), "sidekiq_driver.rb",
            {"concurrency": 10, "poll_s": 1}, "2 workers of 10 threads, polled about each second for what is delayed", "ruby-sidekiq",
            ("redis-server", "ruby-sidekiq"), processes=2),
