@@ -33,12 +33,12 @@ DULYS = ("duly", "duly-bundle")
 
 
 def waited_for_disk():
-    """Seconds since the start of this machine in which nobody got on for want of the disk; none where the kernel does not tell."""
+    """Seconds since the start of this machine in which nobody got on for want of the disk; 0 where the kernel does not tell."""
     try:
         with open("/proc/pressure/io", encoding="ascii") as pressure:
             return next(int(line.rpartition("=")[2]) / 1e6 for line in pressure if line.startswith("full"))
     except OSError:
-        return float("nan")
+        return 0.0
 
 
 def measure_round(systems, options, problems):
@@ -84,7 +84,7 @@ def chosen(parser, flag, text, known):
 
 
 def read_options():
-    parser = session.parser_of(__doc__)
+    parser = session.parser_of(__doc__, plots=False)
     known = [*DULYS, *(system.name for system in SYSTEMS)]
     parser.add_argument("--only", default=",".join(known), metavar="NAME,…", help=" ".join(known))
     parser.add_argument("--figures", default=",".join(FIGURES), metavar="NAME,…", help=" ".join(FIGURES))
@@ -111,7 +111,7 @@ def main():
                 "quick": options.quick, "shards": SHARDS, "payload_bytes": 256, "synchronous": "FULL", "queue_type": "quorum"}
     shown = report.markdown([*ours, *wanted], medians, refused, options.sizes)
     legend = report.legend([*ours, *wanted], options.sizes)
-    print(json.dumps(about) + "\n" + json.dumps(settings) + "\n\n" + shown + "\n\n" + legend)
+    print(json.dumps(settings) + "\n\n" + report.where(about, options.sizes) + "\n\n" + shown + "\n\n" + legend)
     if options.quick:
         print("\n--quick: too few of everything for figures; this says that it runs.")
     if options.json:

@@ -1,10 +1,15 @@
-"""What peers need, installed when it is missing: Debian packages, and what package-lock.json names, in a folder of the user's."""
+"""What peers need, installed when it is missing: Debian packages, and what package-lock.json names, in a folder of the user's.
+
+package.json holds msgpackr-extract, of BullMQ, to a release that exists for every platform: without one of them `npm ci` refuses the
+lock file.  pg-boss 10 and graphile-worker 0.17 are the last that run on Node.js 20.
+"""
 import filecmp
 import os
 import shutil
 import subprocess
 
 from lib.process import ROOT
+from peers.servers import postgres_program
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NPM_FILES = ("package.json", "package-lock.json", ".npmrc")
@@ -67,12 +72,17 @@ def npm_version(package):
     return shell(f"node -p 'require(\"{modules()}/{package}/package.json\").version'")
 
 
+def server_version():
+    """Of PostgreSQL: Debian's package is but a name for the newest of them."""
+    return shell(f"{postgres_program('postgres')} --version").split()[2]
+
+
 def versions(systems):
     """{what: its version}, of the peers that are measured and of what they run on."""
-    known = {}
+    known = {"rabbitmq-server": debian_version("rabbitmq-server")}
     for system in systems:
         known[system.package] = npm_version(system.package) if system.of_npm else debian_version(system.package)
-        known.update({need: debian_version(need) for need in system.needs})
+        known.update({need: server_version() if need == "postgresql" else debian_version(need) for need in system.needs})
     if any(system.adapter.endswith(".js") for system in systems):
         known["node"] = shell("node --version").lstrip("v")
     return known

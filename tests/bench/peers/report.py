@@ -1,4 +1,6 @@
 """One table of Duly and the peers, and what its columns mean."""
+from peers.measures import LAST_S
+
 MISSING = "–"
 FELL_BEHIND = 0.95  # of the offered rate
 
@@ -45,7 +47,7 @@ def lateness(f, sizes):
     if f["late_started"] == 0:
         return f"none of {count:,} started{said}", MISSING
     if f.get("late_lost"):
-        said = f", {f['late_started']:,.0f} of {count:,} started within {30} s{said}"
+        said = f", {f['late_started']:,.0f} of {count:,} started within {LAST_S} s{said}"
     said += f", **{f['late_twice']:,.0f} twice**" if f.get("late_twice") else ""
     return ms(f, ("late_p50_ms", "late_p99_ms")) + " ms" + said, f"{f['late_early']:,.0f}"
 
@@ -74,6 +76,14 @@ def markdown(systems, medians, refused, sizes):
         else:
             lines.append(row(system, medians.get(system.name, {}), sizes))
     return "\n".join(lines)
+
+
+def where(about, sizes):
+    """Machine, versions and date: a table of figures says nothing without them."""
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    rounds = "1 round" if sizes.rounds == 1 else f"medians of {sizes.rounds} rounds"
+    return (f"{about['date']}, commit {about['commit']}, {rounds}. {about['cores']} cores of {about['cpu']}, Linux {about['kernel']}, load before: "
+            f"{about['load_before']:.1f}. {about['duly']}; {versions}.")
 
 
 def legend(systems, sizes):
