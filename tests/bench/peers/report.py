@@ -5,14 +5,16 @@ MISSING = "–"
 FELL_BEHIND = 0.95  # of the offered rate
 
 LEGEND = """\
-*Enqueue*, jobs a second, each acknowledged before it counts, nobody works meanwhile: one caller, one after the other / 64 callers at once, each waiting for its answer / the bulk call, 1,000 jobs in
-each, one after the other. *Drain*: {lives:,} ready jobs that do nothing; from the moment the workers, connected already, are let go until the system itself knows all of them done. *Accepted → started*: {rate:,} jobs a second offered for {rate_seconds:g} s, at most 64 unanswered; from the client's hearing that a job is accepted, and from the moment it was to be sent, until its handler is called
-(below zero: called before the client heard). It *falls behind* when less than 95 % of what was
-offered had been started one second after the last was to be sent; then it says how many a second had. *Late*: {due_rate:,} jobs due a second for {due_seconds} s, submitted
-before in batches, while {waiting:,} others wait for another day; handler called minus due time. *Early*: called before its time, of {due:,}. *Memory*, with those that wait, after that: servers / workers, resident,
-what processes share counted once; with Duly the servers are its own and RabbitMQ. Payloads of 256 bytes; each handler writes its job's id and the clock (one `write`) and nothing else; clients, servers and workers
-share this machine's processors. Each job that was accepted is looked for among those that ran. Peers are driven through their own client libraries, Duly by a C++ program that costs little:
-enqueueing with one of them would cost Duly's client something, too."""
+*Enqueue*, jobs a second, each acknowledged before it counts, nobody works meanwhile: one caller, one after the other / 64 callers at once, each waiting for its answer /
+the bulk call, 1,000 jobs in each, one after the other. *Drain*: {lives:,} ready jobs that do nothing; from the moment the workers, connected already, are let go until
+the system itself knows all of them done (Celery: until the last is called; that its queue is empty is looked at after that). *Accepted → started*: {rate:,} jobs a second offered for {rate_seconds:g} s, at most 64 unanswered; from the client's hearing
+that a job is accepted, and from the moment it was to be sent, until its handler is called (below zero: called before the client heard). It *falls behind* when less than
+95 % of what was offered had been started one second after the last was to be sent; then it says how many a second had. *Late*: {due_rate:,} jobs due a second for
+{due_seconds} s, submitted before in batches, while {waiting:,} others wait for another day; handler called minus due time. *Early*: called before its time, of {due:,}.
+*Memory*, with those that wait, after that: servers / workers, resident, what processes share counted once; with Duly the servers are its own and RabbitMQ. Payloads of
+256 bytes; each handler writes its job's id and the clock (one `write`) and nothing else; clients, servers and workers share this machine's processors. Each job that was
+accepted is looked for among those that ran. Peers are driven through their own client libraries, Duly by a C++ program that costs little: enqueueing with one of them
+would cost Duly's client something, too."""
 
 
 def rates(f, keys):
@@ -87,5 +89,5 @@ def where(about, sizes):
 
 
 def legend(systems, sizes):
-    setups = "; ".join(f"{system.title.replace('**', '')}: {system.setup}" for system in systems)
-    return LEGEND.format(**{**vars(sizes), "due": sizes.due_rate * sizes.due_seconds}) + f"\n\n*Set up*. {setups}."
+    setups = "\n".join(f"- {system.title.replace('*', '').replace('`', '')}: {system.setup}." for system in systems)
+    return LEGEND.format(**{**vars(sizes), "due": sizes.due_rate * sizes.due_seconds}) + f"\n\nSet up:\n\n{setups}"
