@@ -1,4 +1,4 @@
-"""What speed.py and messages.py have in common: their options, and a broker and a folder for as long as they run."""
+"""What speed.py, messages.py and peers.py have in common: their options, and a broker and a folder for as long as they run."""
 import argparse
 import contextlib
 import shutil
@@ -9,12 +9,13 @@ import tempfile
 from lib.rabbit import Node
 
 
-def parser_of(doc):
+def parser_of(doc, plots=True):
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small numbers: that it runs, not how fast")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--json", metavar="FILE", help="write everything there: each round, medians, settings, machine")
-    parser.add_argument("--plots", metavar="FOLDER", help="draw SVG plots into it")
+    if plots:
+        parser.add_argument("--plots", metavar="FOLDER", help="draw SVG plots into it")
     return parser
 
 

@@ -1,0 +1,1 @@
+"""Job systems of others, measured beside Duly: see tests/bench/peers.py."""
