@@ -13,11 +13,12 @@ KIND = "bench.start"  # the handler that writes down when it was called
 
 
 class Duly:
-    def __init__(self, world, name, title, setup, bundle):
-        self.world, self.name, self.title, self.setup, self.bundle = world, name, title, setup, bundle
+    def __init__(self, world, name, title, bundle, concurrency):
+        self.world, self.name, self.title, self.bundle, self.concurrency = world, name, title, bundle, concurrency
+        self.setup = f"1 agent, concurrency {concurrency:,}" + (f", queue with `bundle` {bundle}" if bundle > 1 else ", as shipped")
 
     def ready(self, cluster):
-        cluster.agents_ready("agent", concurrency=self.world.sizes.concurrency, clock=True)
+        cluster.agents_ready("agent", concurrency=self.concurrency, clock=True)
         cluster.api.want(200, "PUT", QUEUE, {"bundle": self.bundle})
 
     def enqueue(self, sizes):
@@ -105,6 +106,5 @@ def starts_of(cluster):
 
 def both(world):
     """A message a command, and a hundred commands in one."""
-    settings = f"1 agent, concurrency {world.sizes.concurrency}"
-    return [Duly(world, "duly", "**Duly**", f"{settings}, as shipped", 1),
-            Duly(world, "duly-bundle", f"**Duly**, `bundle` {BUNDLE}", f"{settings}, queue with `bundle` {BUNDLE}", BUNDLE)]
+    return [Duly(world, "duly", "**Duly**", 1, world.sizes.life_concurrency),
+            Duly(world, "duly-bundle", f"**Duly**, `bundle` {BUNDLE}", BUNDLE, world.sizes.bundle_concurrency)]
