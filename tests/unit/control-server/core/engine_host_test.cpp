@@ -1,6 +1,7 @@
 // The engine on a loop, on a disk without room: what nobody can record is not said again and again.
 #include "control-server/core/engine_host.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
@@ -116,13 +117,15 @@ TEST_CASE("a question is answered before the batch that it came with, from what 
     }
   };
   EngineHost host(loop, **store, std::move(config), std::move(ports));
-  for (const ReplyTo reply : {1, 2}) {
+  for (const char* stats : {"stats of 0", "stats of 1"}) {
+    order.clear();
     REQUIRE(host.submit(work("", 2)));
-    REQUIRE(host.submit(Query{reply, Query::What::stats, "", {}}));
-    loop.run_for(milliseconds{1});
+    REQUIRE(host.submit(Query{1, Query::What::stats, "", {}}));
+    loop.run_for(Duration{0});
+    order.resize(std::min<std::size_t>(order.size(), 3));  // a tick commits, too
+    CHECK(order == std::vector<std::string>{stats, "commit", "accepted"});
+    loop.run_for(seconds{1});
   }
-  CHECK(order ==
-        std::vector<std::string>{"stats of 0", "commit", "accepted", "stats of 1", "commit", "accepted"});
 }
 
 }  // namespace duly
