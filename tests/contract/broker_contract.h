@@ -335,10 +335,7 @@ inline void a_failing_node_is_survived(BrokerWorld& world) {
     CHECK_FALSE(client.look(queue).reachable);
     world.start_node();
     all_recovers(3);
-    CHECK(client.until([&client] {
-      return std::any_of(client.deliveries.begin(), client.deliveries.end(),
-                         [](const auto& one) { return one.message.message_id == "kept"; });
-    }));
+    CHECK(client.until_delivered_as("kept"));
   }
   SECTION(
       "a node that is silent is given up within the deadlines, even by a publish that is stuck in a write") {

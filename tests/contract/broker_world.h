@@ -2,6 +2,7 @@
 // wrong.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -72,6 +73,12 @@ struct Client {
   }
   bool until_delivered(std::size_t count) {
     return until([this, count] { return deliveries.size() >= count; });
+  }
+  bool until_delivered_as(const std::string& id) {
+    return until([this, &id] {
+      return std::any_of(deliveries.begin(), deliveries.end(),
+                         [&id](const auto& one) { return one.message.message_id == id; });
+    });
   }
   // How many publishes ended so.
   [[nodiscard]] std::size_t count(PublishOutcome outcome) const {
