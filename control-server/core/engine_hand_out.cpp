@@ -29,9 +29,7 @@ void Engine::hand_out() {
   auto at = held.upper_bound(last_served_);
   for (std::size_t i = 0; i < held.size(); ++i, ++at) {
     if (at == held.end()) at = held.begin();
-    const auto holder = sessions_.find(at->first);  // none while its lease outlives its connection
-    if (holder == sessions_.end()) continue;
-    Agent& agent = holder->second;
+    Agent& agent = sessions_.at(at->first);  // what it held is released when it goes
     if (agent.dispatch && agent.room > 0) hand_out_to(agent, at->second);
   }
 }
