@@ -209,6 +209,14 @@ std::vector<std::string> Database::scans() {
   return found;
 }
 
+std::int64_t Database::steps() const {
+  std::int64_t steps = 0;
+  for (sqlite3_stmt* one = nullptr;
+       (one = sqlite3_next_stmt(connection_->getHandle(), one)) != nullptr;)
+    steps += sqlite3_stmt_status(one, SQLITE_STMTSTATUS_VM_STEP, 0);
+  return steps;
+}
+
 void Database::begin() {
   if (open_ || failed()) return;
   open_ = true;

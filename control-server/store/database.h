@@ -64,6 +64,8 @@ class Database {
   // For tests and oracles: of the statements asked so far, those that look for rows by reading a whole table
   // of which there may be millions.
   std::vector<std::string> scans();
+  // Likewise: steps that SQLite's machine has taken for all of them, their cost whatever the machine is.
+  [[nodiscard]] std::int64_t steps() const;
   // Opens the transaction when none is open (BEGIN IMMEDIATE).
   void begin();
   // Commits what is open.  After any failure since begin(): rolls back and answers it.

@@ -38,10 +38,12 @@ std::vector<LaneKey> Store::lanes() {
   std::vector<LaneKey> lanes;
   LaneKey last{ShardId{-1}, -1, -1};
   while (true) {
+    // Not "> (?, ?, ?)": SQLite begins a comparison of row values at what is equal, and would read the whole
+    // lane to get past it.
     Sql query = database_->query(
-        "SELECT shard, queue, priority FROM state WHERE state = 1 AND (shard, queue, priority) > (?, ?, ?)"
+        "SELECT shard, queue, priority FROM state WHERE state = 1 AND (shard, queue, priority) >= (?, ?, ?)"
         " ORDER BY shard, queue, priority LIMIT 1");
-    if (!query.bind(last.shard.value).bind(last.queue).bind(last.priority).next()) return lanes;
+    if (!query.bind(last.shard.value).bind(last.queue).bind(last.priority + 1).next()) return lanes;
     last.shard = ShardId{static_cast<std::int32_t>(query.integer(0))};
     last.queue = static_cast<QueueNumber>(query.integer(1));
     last.priority = static_cast<int>(query.integer(2));

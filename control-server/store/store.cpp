@@ -265,6 +265,8 @@ bool Store::memory_agrees() {
 
 std::vector<std::string> Store::scans() { return database_->scans(); }
 
+std::int64_t Store::steps() const { return database_->steps(); }
+
 std::string Store::integrity() {
   Sql query = database_->query("PRAGMA integrity_check(5)");
   return query.next() ? query.text(0) : "integrity_check did not answer";

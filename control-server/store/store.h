@@ -267,6 +267,8 @@ class Store {
   bool memory_agrees();
   // Likewise: Database::scans().
   std::vector<std::string> scans();
+  // Likewise: Database::steps().
+  [[nodiscard]] std::int64_t steps() const;
   [[nodiscard]] const LiveRows& live() const { return live_; }
   std::string integrity();
   // For oracles of the simulator: every command, every attempt.

@@ -70,6 +70,17 @@ TEST_CASE("what is looked for is found by an index, however much waits") {
   CHECK(store->scans().empty());
 }
 
+TEST_CASE("the lanes are found in a few steps each, however long they are") {
+  const TemporaryFolder folder;
+  const auto store = open_store({folder.file(), "", 4, true});
+  for (int id = 1; id <= 2000; ++id) insert(*store, id);
+  REQUIRE(store->commit());
+  const std::int64_t before = store->steps();
+  const std::size_t lanes = store->lanes().size();
+  CHECK(lanes == 4);
+  CHECK(store->steps() - before < 200);
+}
+
 TEST_CASE("what a payload is stays with it, until another one takes its place") {
   const TemporaryFolder folder;
   const auto store = open_store({folder.file(), "", 8, true});
