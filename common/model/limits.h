@@ -117,8 +117,9 @@ inline constexpr std::size_t kOperationIds = 1000;                     // named 
 inline constexpr std::int64_t kKeepLeastMs = 60'000;                   // ended commands are kept at least …
 inline constexpr std::int64_t kKeepMostMs = 100LL * 366 * 86'400'000;  // … and at most, unless for ever
 inline constexpr std::size_t kKeepRules = 100;
-inline constexpr int kRemovalRows = 100;    // ended commands removed in one step …
-inline constexpr int kRemovalLooks = 2000;  // … of so many looked at
+inline constexpr std::size_t kLanesCounted = 1024;  // more of them are not counted after each batch
+inline constexpr int kRemovalRows = 100;            // ended commands removed in one step …
+inline constexpr int kRemovalLooks = 2000;          // … of so many looked at
 inline constexpr std::int64_t kRemovalBytes = 1 << 20;
 inline constexpr milliseconds kRemovalPause{5};
 inline constexpr milliseconds kRemovalRest{500};  // when there was nothing more to remove

@@ -36,6 +36,8 @@ struct Api {
   Doorkeeper* doorkeeper = nullptr;       // null = everybody may do everything
   const StatsHistory* history = nullptr;  // null = none is kept
   std::function<EdgeStats()> edge = {};
+  // The engine's counters without a question to it, or null: EngineHost::stats_at_hand().
+  std::function<StatsAnswer()> stats_at_hand = {};
 };
 
 // `api` must outlive the router.

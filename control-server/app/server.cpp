@@ -113,6 +113,7 @@ void Server::make_api() {
   api_->events = events_.get();
   api_->doorkeeper = &doorkeeper_;
   api_->edge = [this] { return edge_stats(); };
+  api_->stats_at_hand = [this] { return host_->stats_at_hand(); };
   if (queue_watch_) api_->queue_check = [this] { return queue_check(); };
   api_->link_listening = [this] { return listener_ != nullptr; };
   router_ = std::make_unique<Router>(make_router(*api_));

@@ -42,6 +42,8 @@ struct EngineConfig {
   std::size_t lane_window = limits::kLaneWindow;
   // How long before they are due commands are handed over.
   Duration look_ahead = limits::kLookAhead;
+  // How long a batch takes after which the counters are kept at hand (EngineHost::stats_at_hand).
+  Duration long_batch = microseconds{100};
   int operation_rows = limits::kOperationRows;  // changed in one step of an operation
   Remover::Config removal;                      // of what has ended
   Callbacks::Config callbacks;
@@ -61,6 +63,10 @@ class Engine {
   };
   Batch run(std::vector<Input>& inputs, Moment now);
   void took(Duration batch) { stats_.commit.add(batch); }
+  // The counters and gauges as they are now.
+  [[nodiscard]] StatsSnapshot snapshot();
+  // Whether that is soon done: it looks at each lane.
+  [[nodiscard]] bool counts_soon() const { return window_.lanes().size() <= limits::kLanesCounted; }
 
   // When run() wants to be called at the latest, even with nothing but a Tick.
   [[nodiscard]] MonoTime next_wakeup(Moment now) const;
@@ -282,7 +288,6 @@ class Engine {
   [[nodiscard]] std::optional<std::string> explain_json(CommandId id);
   void explain_scheduled(const StateRow& row, Json& reasons);
   void explain_waiting(const StateRow& row, Json& reasons);
-  [[nodiscard]] StatsSnapshot snapshot();
   void add_queues(StatsSnapshot& snapshot) const;
 
   void answer(ReplyTo reply, JsonBody body);

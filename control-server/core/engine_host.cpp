@@ -19,6 +19,8 @@ constexpr Duration kFullPause =
 constexpr Duration kLongestRest = seconds{5};  // … which doubles up to this while the disk stays full
 constexpr Duration kFullLogEvery = seconds{1};
 constexpr std::int64_t kPageBytes = 4096;
+constexpr Duration kStatsWanted = seconds{2};        // after somebody has asked
+constexpr Duration kStatsFresh = milliseconds{100};  // rates and ages in them go on without a commit
 constexpr std::int64_t kRowsBytes = 1024;  // of a new command beside its payload: rows, indexes, key, labels
 
 // What new work would take of the disk: once in the WAL, once more when it is copied into the database.
@@ -73,6 +75,30 @@ bool EngineHost::submit(Input&& input) {
   return true;
 }
 
+StatsAnswer EngineHost::stats_at_hand() {
+  const MonoTime now = loop_.now();
+  MutexLock lock(mutex_);
+  stats_wanted_until_ = now + kStatsWanted;
+  return now < stats_until_ ? stats_ : nullptr;
+}
+
+// Before anybody is told of the batch, so that nobody finds less in them than what he was answered.  After a
+// short batch they are not worth taking: the next answer is near.
+void EngineHost::keep_stats(Duration took) {
+  const MonoTime now = loop_.now();
+  {
+    MutexLock lock(mutex_);
+    if (stats_ && DULY_PLANTED("stats.at-hand")) return;
+    stats_ = nullptr;
+    if (took < config_.long_batch || now >= stats_wanted_until_) return;
+  }
+  if (!engine_->counts_soon()) return;
+  auto fresh = std::make_shared<const StatsSnapshot>(engine_->snapshot());
+  MutexLock lock(mutex_);
+  stats_ = std::move(fresh);
+  stats_until_ = now + kStatsFresh;
+}
+
 void EngineHost::start() { schedule_tick(); }
 
 void EngineHost::drain() {
@@ -125,7 +151,9 @@ void EngineHost::run_batch(std::vector<Input>& inputs) {
   const bool only_tick = inputs.size() == 1 && std::holds_alternative<Tick>(inputs.front());
   Engine::Batch batch = engine_->run(inputs, begun);
   if (batch.status) {
-    if (!only_tick) engine_->took(loop_.now() - begun.mono);
+    const Duration took = loop_.now() - begun.mono;
+    if (!only_tick) engine_->took(took);
+    keep_stats(took);
     ports_.release(std::move(batch.effects));
     store_.checkpoint_if_beyond(disk_low_ ? kCheckpointPagesLow : kCheckpointPages);
     return;
@@ -156,6 +184,10 @@ void EngineHost::begin_again(std::vector<Input>& inputs) {
   ports_.refused_full(std::move(replies));  // gives up what was kept for this moment …
   store_.checkpoint_if_beyond(0);           // … so that the WAL can be copied back
   engine_ = std::make_unique<Engine>(store_, config_, loop_.moment());
+  {
+    MutexLock lock(mutex_);
+    stats_ = nullptr;
+  }
   engine_->rest_until(rest_until_);
   disk_low_ = false;  // as the new engine believes, until the next batch looks
   ports_.release(std::move(waits));

@@ -38,6 +38,9 @@ class EngineHost {
 
   // False when the mailbox is full; `input` is then untouched.  Any thread.
   [[nodiscard]] bool submit(Input&& input) DULY_EXCLUDES(mutex_);
+  // The counters as the last commit left them: who asks need not wait for a batch that is at work.  Null when
+  // they are not at hand, and then a Query gets them; to ask keeps them at hand for a while.  Any thread.
+  [[nodiscard]] StatsAnswer stats_at_hand() DULY_EXCLUDES(mutex_);
   // Begins to tick.  Loop thread.
   void start();
 
@@ -45,6 +48,7 @@ class EngineHost {
   void drain();
   void answer_questions(std::vector<Input>& inputs);
   void run_batch(std::vector<Input>& inputs);
+  void keep_stats(Duration took) DULY_EXCLUDES(mutex_);
   void watch_disk(std::vector<Input>& inputs);
   void begin_again(std::vector<Input>& inputs);
   void lengthen_rest();
@@ -66,6 +70,9 @@ class EngineHost {
   mutable Mutex mutex_;
   std::vector<Input> inbox_ DULY_GUARDED_BY(mutex_);
   bool drain_posted_ DULY_GUARDED_BY(mutex_) = false;
+  StatsAnswer stats_ DULY_GUARDED_BY(mutex_);            // of the last commit, or null
+  MonoTime stats_until_ DULY_GUARDED_BY(mutex_);         // too old from then on
+  MonoTime stats_wanted_until_ DULY_GUARDED_BY(mutex_);  // somebody has asked
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

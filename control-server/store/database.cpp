@@ -211,8 +211,7 @@ std::vector<std::string> Database::scans() {
 
 std::int64_t Database::steps() const {
   std::int64_t steps = 0;
-  for (sqlite3_stmt* one = nullptr;
-       (one = sqlite3_next_stmt(connection_->getHandle(), one)) != nullptr;)
+  for (sqlite3_stmt* one = nullptr; (one = sqlite3_next_stmt(connection_->getHandle(), one)) != nullptr;)
     steps += sqlite3_stmt_status(one, SQLITE_STMTSTATUS_VM_STEP, 0);
   return steps;
 }

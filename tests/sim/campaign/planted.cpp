@@ -147,6 +147,7 @@ constexpr Bug kBugs[] = {
     {"idempotency.stored", "an idempotency key is not stored with its command"},
     {"counters.moves", "a move forgets its counter"},
     {"counters.together", "counters are written in another transaction than their rows"},
+    {"stats.at-hand", "counters are told that an earlier commit left", "set calm 0"},
     {"store.index", "what the broker may have lost is looked for among all commands", "set calm 0"},
     {"store.live-rows", "rows in memory outlive the transaction that changed them and was undone",
      "only disk_full; set disk_full 1500; set calm 0"},

@@ -125,7 +125,17 @@ void World::act_on_some_command() {
   if (server_->submit(std::move(input))) pending_[reply] = Pending{{}, id, action, {}, {}, {}};
 }
 
+// Who has an answer finds nothing older in the counters.
+void World::look_at_counters() {
+  const StatsAnswer counters = server_->stats_at_hand();
+  for (std::size_t i = 0; counters && i < kStates.size(); ++i) {
+    if (counters->by_state[i] != server_->store().count(kStates[i]))
+      throw Violation{"I13: counters at hand that are not those of the last commit"};
+  }
+}
+
 void World::answered(const Answer& answer) {
+  look_at_counters();
   if (const auto* stats = std::get_if<StatsAnswer>(&answer.what)) {
     stats_ = **stats;
     // Design decision 8: a capped window per lane, and no more again of what is published anew.

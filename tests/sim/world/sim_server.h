@@ -61,6 +61,7 @@ class SimServer {
   // False when it is down or its mailbox is full.
   bool submit(Input input);
   [[nodiscard]] Store& store() { return *store_; }
+  [[nodiscard]] StatsAnswer stats_at_hand() { return host_->stats_at_hand(); }
   [[nodiscard]] std::uint64_t fulls() const { return fulls_; }
 
  private:

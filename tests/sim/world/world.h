@@ -194,6 +194,7 @@ class World {
                   const AttemptRows& attempts);
   void judge_nodes(const PlannedWorkflow& planned, const std::map<CommandId, StateRow>& rows);
   void ask_stats();
+  void look_at_counters();
   void add_stats();
   void note(std::uint64_t what);
 

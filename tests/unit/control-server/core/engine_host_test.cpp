@@ -128,4 +128,75 @@ TEST_CASE("a question is answered before the batch that it came with, from what 
   }
 }
 
+// Time passes in the middle of a task, and no task with it.
+class SlowLoop final : public Loop {
+ public:
+  [[nodiscard]] MonoTime now() const override { return loop_.now() + passed_; }
+  [[nodiscard]] WallTime wall() const override { return loop_.wall() + passed_; }
+  void post(Task task) override { loop_.post(std::move(task)); }
+  void at(MonoTime when, Task task) override { loop_.at(when - passed_, std::move(task)); }
+  void pass(Duration time) { passed_ += time; }
+  void run() { loop_.run_for(Duration{0}); }
+
+ private:
+  sim::SimLoop loop_;
+  Duration passed_{};
+};
+
+// Batches take as long as a test says; what each was answered is compared with the counters at hand then.
+class Counters {
+ public:
+  Counters() {
+    auto opened = Store::open({"duly.db", vfs_.name(), 1, false});
+    store_ = std::move(*opened);
+    EngineConfig config;
+    config.before_commit = [this] { loop.pass(batch_); };
+    EnginePorts ports;
+    ports.release = [this](std::vector<Effect>&& effects) {
+      if (asks && !effects.empty()) seen = host_->stats_at_hand();
+    };
+    host_ = std::make_unique<EngineHost>(loop, *store_, std::move(config), std::move(ports));
+  }
+  void submit_one(Duration batch) {
+    batch_ = batch;
+    REQUIRE(host_->submit(work("", 2)));
+    loop.run();
+    batch_ = Duration{0};
+  }
+  StatsAnswer ask() { return host_->stats_at_hand(); }
+
+  SlowLoop loop;
+  bool asks = false;
+  StatsAnswer seen;  // by who asks when it is answered
+
+ private:
+  Duration batch_{};
+  sim::CrashVfs vfs_{1};
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<EngineHost> host_;
+};
+
+TEST_CASE("counters are at hand after a long batch when somebody asks for them, and never older than it") {
+  Counters world;
+  world.submit_one(milliseconds{5});
+  CHECK(world.ask() == nullptr);  // nobody had asked
+  world.asks = true;
+  world.submit_one(milliseconds{5});
+  REQUIRE(world.seen);  // before the answer left
+  CHECK(world.seen->accepted == 2);
+  CHECK(world.ask() == world.seen);
+  world.submit_one(Duration{0});
+  CHECK(world.ask() == nullptr);  // of the batch before this one
+  world.submit_one(milliseconds{5});
+  CHECK(world.seen->accepted == 4);
+  world.loop.pass(milliseconds{99});
+  CHECK(world.ask());
+  world.loop.pass(milliseconds{1});
+  CHECK_FALSE(world.ask());  // rates and ages have gone on
+  world.asks = false;
+  world.loop.pass(seconds{3});
+  world.submit_one(milliseconds{5});
+  CHECK(world.ask() == nullptr);  // nobody had asked for two seconds
+}
+
 }  // namespace duly
