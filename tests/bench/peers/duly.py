@@ -15,7 +15,7 @@ KIND = "bench.start"  # the handler that writes down when it was called
 class Duly:
     def __init__(self, world, name, title, bundle, concurrency):
         self.world, self.name, self.title, self.bundle, self.concurrency = world, name, title, bundle, concurrency
-        self.setup = f"1 agent, concurrency {concurrency:,}" + (f", queue with `bundle` {bundle}" if bundle > 1 else ", as shipped")
+        self.setup = f"1 agent, concurrency {concurrency:,}" + (f", queue with `bundle` {bundle}" if bundle > 1 else ", otherwise as shipped")
 
     def ready(self, cluster):
         cluster.agents_ready("agent", concurrency=self.concurrency, clock=True)
