@@ -311,7 +311,8 @@ inline void a_failing_node_is_survived(BrokerWorld& world) {
   client.broker->ensure_queue(queue);
   client.broker->consume(queue, 1000);
   REQUIRE(client.until_up());
-  // Both connections declare the queue. Until the one that came first has bound it too, a publish is returned.
+  // Both connections declare the queue. Until the one that came first has bound it too, a publish is
+  // returned.
   REQUIRE(client.until([&] { return client.look(queue).consumers == 1; }));
   const auto all_recovers = [&](PublishTicket ticket) {
     REQUIRE(client.until([&client] { return client.publisher_up && client.consumer_up && !client.blocked; }));
