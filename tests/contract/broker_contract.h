@@ -305,6 +305,14 @@ inline void queues_are_looked_after(BrokerWorld& world) {
   }
 }
 
+inline void all_recovers(Client& client, const std::string& queue, PublishTicket ticket) {
+  REQUIRE(client.until([&client] { return client.publisher_up && client.consumer_up && !client.blocked; }));
+  client.broker->publish(ticket, message_for(queue, "recovered"));
+  REQUIRE(client.until([&] { return client.outcomes.contains(ticket); }));
+  CHECK(client.outcomes[ticket] == std::vector{PublishOutcome::confirmed});
+  CHECK(client.until_delivered_as("recovered"));
+}
+
 inline void a_failing_node_is_survived(BrokerWorld& world) {
   Client client(world);
   const std::string queue = world.fresh_queue();
@@ -314,13 +322,6 @@ inline void a_failing_node_is_survived(BrokerWorld& world) {
   // Both connections declare the queue. Until the one that came first has bound it too, a publish is
   // returned.
   REQUIRE(client.until([&] { return client.look(queue).consumers == 1; }));
-  const auto all_recovers = [&](PublishTicket ticket) {
-    REQUIRE(client.until([&client] { return client.publisher_up && client.consumer_up && !client.blocked; }));
-    client.broker->publish(ticket, message_for(queue, "recovered"));
-    REQUIRE(client.until([&] { return client.outcomes.contains(ticket); }));
-    CHECK(client.outcomes[ticket] == std::vector{PublishOutcome::confirmed});
-    CHECK(client.until_delivered_as("recovered"));
-  };
 
   SECTION("publishes while the node is down are in doubt within the deadline") {
     client.broker->publish(1, message_for(queue, "kept"));
@@ -338,7 +339,7 @@ inline void a_failing_node_is_survived(BrokerWorld& world) {
     CHECK(client.outcomes[2] == std::vector{PublishOutcome::in_doubt});
     CHECK_FALSE(client.look(queue).reachable);
     world.start_node();
-    all_recovers(3);
+    all_recovers(client, queue, 3);
     CHECK(client.until_delivered_as("kept"));
   }
   SECTION(
@@ -354,7 +355,7 @@ inline void a_failing_node_is_survived(BrokerWorld& world) {
     CHECK(client.count(PublishOutcome::in_doubt) == kWindow);
     CHECK(client.each_settled_once());
     world.resume_node();
-    all_recovers(1000);
+    all_recovers(client, queue, 1000);
   }
   SECTION("a node that blocks publishers says so; publishes wait, then are in doubt") {
     world.set_blocked(true);
@@ -364,7 +365,7 @@ inline void a_failing_node_is_survived(BrokerWorld& world) {
     REQUIRE(client.until([&client] { return client.outcomes.contains(2); }, kPublishDeadline + seconds{1}));
     CHECK(client.outcomes[2] == std::vector{PublishOutcome::in_doubt});
     world.set_blocked(false);
-    all_recovers(3);
+    all_recovers(client, queue, 3);
     CHECK(client.each_settled_once());
   }
 }
