@@ -115,7 +115,7 @@ test('what the form does not show of a command is kept when its schedule is edit
     await page.getByRole('button', { name: 'Save as a new version' }).click();
     await eventually('it is sent', () => sent !== '');
     assert.ok(sent.includes('"unheard_of":{"n":1.50}'), sent);
-    await reads(page.locator('h1'), name);
+    await eventually('it is saved', async () => (await schedule(name)).version === 2);
     const { command } = await schedule(name);
     assert.deepEqual(command.deliver, { ...deliver, routing_key: 'us' });
     assert.equal(command.retry.max_attempts, 4);
