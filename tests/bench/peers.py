@@ -23,12 +23,12 @@ from figures import machine  # noqa: E402
 from lib.process import run_once  # noqa: E402
 from measures import table  # noqa: E402
 from measures.world import SHARDS, World  # noqa: E402
-from peers import duly, install, report  # noqa: E402
+from peers import duly, install, killed, report  # noqa: E402
 from peers.measures import Peer, PeerSizes  # noqa: E402
 from peers.systems import SYSTEMS  # noqa: E402
 from speed import attempt, say  # noqa: E402
 
-FIGURES = ("enqueue", "drain", "latency", "lateness")
+FIGURES = ("enqueue", "drain", "latency", "lateness", "killed")
 DULYS = ("duly", "duly-bundle")
 
 
@@ -107,17 +107,21 @@ def main():
     about = {**machine(), "duly": run_once("duly-server", "--version").stdout.strip(), "load_before": load_before,
              "versions": install.versions(there)}
     settings = {**{name: getattr(options.sizes, name) for name in ("rounds", "enqueue_seconds", "batches", "lives", "rate", "rate_seconds",
-                                                                   "waiting", "due_rate", "due_seconds")},
+                                                                   "waiting", "due_rate", "due_seconds", "sleepers", "sleep_ms", "at_once", "again_s")},
                 "quick": options.quick, "shards": SHARDS, "payload_bytes": 256, "synchronous": "FULL", "queue_type": "quorum"}
     shown = report.markdown([*ours, *wanted], medians, refused, options.sizes)
     legend = report.legend([*ours, *wanted], options.sizes)
-    print(json.dumps(settings) + "\n\n" + report.where(about, options.sizes) + "\n\n" + shown + "\n\n" + legend)
+    tables = [(shown, legend)] if set(options.figures) - {"killed"} else []
+    if "killed" in options.figures:
+        tables.append((killed.markdown([*ours, *wanted], rounds, refused), killed.legend(options.sizes)))
+    said = "\n\n".join(part for table in tables for part in table)
+    print(json.dumps(settings) + "\n\n" + report.where(about, options.sizes) + "\n\n" + said)
     if options.quick:
         print("\n--quick: too few of everything for figures; this says that it runs.")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as out:
             json.dump({"machine": about, "settings": settings, "medians": medians, "rounds": rounds, "not_measured": refused,
-                       "problems": problems, "table": shown, "legend": legend}, out, indent=1)
+                       "problems": problems, "said": said}, out, indent=1)
     for problem in problems:
         say(f"could not be measured: {problem}")
     return 1 if problems else 0

@@ -49,6 +49,12 @@ class Adapter:
         """Those that do the work: not one that only looks after a worker."""
         return tree(self.pid)
 
+    def kill(self):
+        """Those that do the work, with SIGKILL, all of them at once: as when the machine they are on is lost."""
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
     def close(self):
         """It ends at the end of its input, and what it has started with it; or it is ended, with that."""
         pids = tree(self.child.pid)

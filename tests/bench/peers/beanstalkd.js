@@ -64,7 +64,8 @@ function put({ id, due }) {
 async function work(connection, start) {
   for (;;) {
     const { words, body } = await connection.ask('reserve\r\n', 'RESERVED');
-    start(JSON.parse(body).id);
+    const done = start(JSON.parse(body).id);
+    if (done) await done;
     await connection.ask(`delete ${words[1]}\r\n`, 'DELETED');
   }
 }

@@ -1,12 +1,12 @@
 // What the adapters in JavaScript share: a client and a worker that do as they are told, a line of JSON each.
 //
-//   ADAPTER.js client|worker SETTINGS     SETTINGS is JSON: {server, starts, concurrency, …}
+//   ADAPTER.js client|worker SETTINGS     SETTINGS is JSON: {server, starts, ends, sleep_ms, …}
 //
 // An adapter gives `connect(settings)`, which resolves to
 //   add(id, due)           one job, resolved when it is acknowledged; `due` is milliseconds of the wall clock, or absent
 //   addMany([{id, due}])   the bulk call
 //   unfinished()           how many jobs are not done, those that wait for their time among them
-//   work(settings, start)  begins to work; `start(id)` is the handler
+//   work(settings, start)  begins to work; `start(id)` is the handler: a promise where it takes time
 // The same acts are in celery_driver.py and sidekiq.rb: what is measured must not depend on the language.
 'use strict';
 const fs = require('fs');
@@ -106,6 +106,16 @@ async function serve(adapter, acts) {
   process.exit(0);
 }
 
+// A handler that takes its time, and says when it has ended too.
+function sleeper({ ends, sleep_ms: length }, begin) {
+  const out = fs.openSync(ends, 'a');
+  return async (id) => {
+    begin(id);
+    await pause(length);
+    fs.writeSync(out, `${id} ${nowUs()}\n`);
+  };
+}
+
 async function run(connect) {
   const [role, text] = process.argv.slice(2);
   const settings = JSON.parse(text);
@@ -113,7 +123,8 @@ async function run(connect) {
   if (role === 'client') return serve(adapter, ACTS);
   // One write to a file opened for appending for each job, as bench_agent does: what a killed worker began is there.
   const starts = fs.openSync(settings.starts, 'a');
-  const start = (id) => { fs.writeSync(starts, `${id} ${nowUs()}\n`); };
+  const begin = (id) => { fs.writeSync(starts, `${id} ${nowUs()}\n`); };
+  const start = settings.sleep_ms ? sleeper(settings, begin) : begin;
   return serve(adapter, { go: async () => { await adapter.work(settings, start); return {}; } });
 }
 

@@ -84,6 +84,26 @@ class Duly:
         return {"waiting": sizes.waiting, "delayed_per_s": sizes.waiting / filled, **memory, **lateness_of(late, margin),
                 **counted("late", due, starts)}
 
+    def killed(self, sizes):
+        """As `bench --speed` loses an executor; the dispatcher is another process."""
+        with self.world.cluster() as cluster:
+            cluster.agents_ready("dispatcher", roles="dispatch")
+            cluster.api.want(200, "PUT", QUEUE, {"bundle": self.bundle})
+            first = cluster.agent("first", roles="execute", concurrency=sizes.at_once)
+            cluster.consumed(1)
+            cluster.api.batch([{"type": "builtin.sleep", "payload": {"ms": sizes.sleep_ms}}] * sizes.sleepers)
+            with Watch(cluster) as watch:
+                watch.until("the second wave runs", lambda counts: counts["succeeded"] >= sizes.at_once and
+                            counts["running"] >= sizes.at_once, 60)
+                killed = time.time()
+                first.kill()
+                cluster.agent("second", roles="execute", concurrency=sizes.at_once)
+                watch.until("all have succeeded", lambda counts: counts["succeeded"] >= sizes.sleepers, 60)
+                ended = time.time()
+            attempts = [item["attempt"] for item in cluster.api.walk()]
+        return {"killed_ended": sizes.sleepers, "killed_of": sizes.sleepers, "killed_waited_s": sizes.again_s,
+                "killed_twice": sum(one > 1 for one in attempts), "killed_done_s": ended - killed}
+
     def batches(self, cluster, count):
         """So many commands that are ready; their ids."""
         ids = []

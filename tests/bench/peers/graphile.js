@@ -21,7 +21,7 @@ run(async ({ server, role }) => {
       preset: {
         worker: {
           connectionString, concurrentJobs: server.concurrency, maxPoolSize: server.concurrency + 1, logger: quiet,
-          pollInterval: server.poll_ms, localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0,
+          pollInterval: server.poll_ms, localQueue: { size: server.local }, completeJobBatchDelay: 0, failJobBatchDelay: 0,
         },
       },
       noHandleSignals: true,

@@ -12,6 +12,7 @@ from lib.process import eventually
 from measures.moments import read_log
 from measures.world import DAY_MS, Sizes
 from peers.adapter import Adapter
+from peers.killed import judged
 from peers.servers import memory_mb
 
 CALLERS = 64
@@ -19,6 +20,7 @@ BATCH = 1000
 LEAD_S = 2           # how long before the first is due the delayed ones are submitted, and what their number adds to it
 SUBMITTED_PER_S = 4000
 LAST_S = 30          # that stragglers are waited for
+AGAIN_S = 90         # that those are waited for whose worker was killed
 GRACE_S = 1          # after the last was to be sent: what has not started by then has fallen behind
 
 
@@ -29,11 +31,12 @@ class PeerSizes(Sizes):
     lives: int = 20_000
     rate_seconds: float = 10
     waiting: int = 200_000
+    again_s: float = AGAIN_S
 
     @classmethod
     def quick(cls):
         return dataclasses.replace(super().quick(), enqueue_seconds=0.3, batches=3, lives=2000, rate=500, rate_seconds=1,
-                                   waiting=5000, due_rate=200, due_seconds=2)
+                                   waiting=5000, due_rate=200, due_seconds=2, again_s=3)
 
 
 def names(prefix, count):
@@ -152,13 +155,31 @@ class Peer:
                 **counted("late", ids, starts)}
 
 
+    def killed(self, sizes):
+        """Jobs that take a while, so many at once; their worker is killed in the second wave, and another one starts at once."""
+        count, ids = sizes.sleepers, names("k-", sizes.sleepers)
+        with self.place() as place:
+            place.sleep(sizes.at_once, sizes.sleep_ms)
+            place.bulk("k-", count)
+            first = place.worker()
+            eventually("the second wave runs", lambda: len(read_starts(place.ends)) >= sizes.at_once and
+                       len(read_starts(place.starts)) >= 2 * sizes.at_once, 60, 0.02)
+            killed = time.time()
+            first.kill()
+            place.worker()
+            with contextlib.suppress(AssertionError):
+                eventually("all have ended", lambda: set(ids) <= read_starts(place.ends).keys(), sizes.again_s, 0.05)
+            return judged(ids, read_starts(place.starts), read_starts(place.ends), killed, sizes)
+
+
 class Place:
     """A server with a client, and with workers when they are wanted."""
 
     def __init__(self, system, server, folder, modules, processes):
         self.system, self.server, self.folder, self.modules, self.processes = system, server, folder, modules, processes
         self.starts = os.path.join(folder, "starts")
-        self.settings = {"server": {**server.where(), **system.settings}, "starts": self.starts, "held": False}
+        self.ends = os.path.join(folder, "ends")
+        self.settings = {"server": {**server.where(), **system.settings}, "starts": self.starts, "ends": self.ends, "sleep_ms": 0, "held": False}
         self.client, self.working = self.process("client"), []
 
     def process(self, role):
@@ -169,6 +190,17 @@ class Place:
         self.working = [self.process("worker") for _ in range(self.system.processes)]
         if go:
             self.go()
+
+    def worker(self):
+        """One more process that works, at once."""
+        self.working.append(self.process("worker"))
+        self.working[-1].ask("go")
+        return self.working[-1]
+
+    def sleep(self, at_once, sleep_ms):
+        """Workers that begin from now on do so many jobs at a time, and each takes so long."""
+        self.settings["server"].update(self.system.at_once(at_once))
+        self.settings["sleep_ms"] = sleep_ms
 
     def go(self):
         for worker in self.working:

@@ -20,8 +20,16 @@ run(async ({ server, role }) => {
     unfinished: () => boss.getQueueSize(NAME, { before: 'completed' }),
     work: async (settings, start) => {
       const options = { batchSize: server.batch, pollingIntervalSeconds: 0.5 };
+      const handler = async (jobs) => {
+        const open = [];
+        for (const job of jobs) {
+          const done = start(job.data.id);
+          if (done) open.push(done);
+        }
+        await Promise.all(open);
+      };
       for (let i = 0; i < server.workers; i++) {
-        await boss.work(NAME, options, async (jobs) => { for (const job of jobs) start(job.data.id); });
+        await boss.work(NAME, options, handler);
       }
     },
   };

@@ -20,12 +20,17 @@ Sidekiq.configure_server do |config|
   config.on(:startup) { puts 'ready' }
 end
 
-# It does nothing but say when it was begun: one write to a file opened for appending.
+# It does nothing but say when it was begun: one write to a file opened for appending. Or it takes its time, and says when it has ended too.
 class Noop
   include Sidekiq::Worker
-  STARTS = File.open(SETTINGS['starts'], File::WRONLY | File::APPEND | File::CREAT, 0o644)
+  STARTS, ENDS = %w[starts ends].map { |name| File.open(SETTINGS[name], File::WRONLY | File::APPEND | File::CREAT, 0o644) }
+  SLEEP_MS = SETTINGS['sleep_ms']
 
   def perform(id, _filler)
     STARTS.syswrite("#{id} #{now_us}\n")
+    return if SLEEP_MS.zero?
+
+    sleep(SLEEP_MS / 1000.0)
+    ENDS.syswrite("#{id} #{now_us}\n")
   end
 end

@@ -27,6 +27,10 @@ class System:
         path = os.path.join(HERE, self.adapter)
         return {".js": ["node", path], ".py": [DEBIAN_PYTHON, "-B", path], ".rb": ["ruby", path]}[os.path.splitext(path)[1]]
 
+    def at_once(self, count):
+        """What the adapter is told in place of its settings, so that one worker has so many jobs at a time, which take a while."""
+        return {"concurrency": count, "workers": 1, "batch": count, "prefetch": 1, "local": -1}
+
     @property
     def of_npm(self):
         return self.adapter.endswith(".js") and self.package != "beanstalkd"
@@ -34,7 +38,7 @@ class System:
 
 BULLMQ = {"concurrency": 100}
 POOL = 10  # connections of a client: the default of both libraries
-GRAPHILE = {"concurrency": 24, "poll_ms": 100, "pool": POOL}
+GRAPHILE = {"concurrency": 24, "poll_ms": 100, "pool": POOL, "local": 500}
 PG_BOSS = {"workers": 4, "batch": 5000, "pool": POOL}
 SYSTEMS = [
     System("bullmq", "BullMQ + Redis (fsync once a second)", lambda node: Redis(appendfsync="everysec"), "bullmq.js", BULLMQ,
@@ -49,7 +53,7 @@ SYSTEMS = [
     System("sidekiq", "Sidekiq + Redis (fsync once a second)", lambda node: Redis(appendfsync="everysec"), "sidekiq_driver.rb",
            {"concurrency": 10, "poll_s": 1}, "2 workers of 10 threads, polled about each second for what is delayed", "ruby-sidekiq",
            ("redis-server", "ruby-sidekiq"), processes=2),
-    System("celery", "Celery + RabbitMQ", Broker, "celery_driver.py", {"concurrency": 2},
+    System("celery", "Celery + RabbitMQ", Broker, "celery_driver.py", {"concurrency": 2, "prefetch": 64},
            "1 worker of 2 processes, late acknowledgement, prefetch × 64, durable queue, persistent, confirmed", "python3-celery",
            ("python3-celery",), has_bulk=False, waits_share=0.1),
     System("beanstalkd", "beanstalkd (fsync of each write)", lambda node: Beanstalkd(), "beanstalkd.js", {"concurrency": 64},
