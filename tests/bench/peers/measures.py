@@ -154,7 +154,6 @@ class Peer:
         return {"waiting": waiting, "delayed_per_s": waiting / filled["seconds"], **memory, **lateness_of(late, margin),
                 **counted("late", ids, starts)}
 
-
     def killed(self, sizes):
         """Jobs that take a while, so many at once; their worker is killed in the second wave, and another one starts at once."""
         count, ids = sizes.sleepers, names("k-", sizes.sleepers)
