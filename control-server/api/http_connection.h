@@ -110,6 +110,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void write_piece();
   void on_piece_written(const boost::system::error_code& error);
   void end_stream();
+  void end_whole_stream();
   void linger();
   void end_sending();
   void close();
@@ -140,6 +141,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool keep_alive_ = true;
   std::shared_ptr<HttpStream> stream_;  // while streaming
   bool piece_out_ = false;              // of it is being written
+  bool ending_ = false;                 // it takes no more pieces
 };
 
 }  // namespace duly

@@ -1,8 +1,8 @@
 // Answers without an end: the connection's part of an HttpStream.
 //
 // One piece is written at a time, so what is held for a slow reader is one piece; a piece that the kernel
-// does not take within HttpConfig::stream_write_time ends the connection.  What the client sends is read and
-// dropped, so that its leaving is noticed.
+// does not take within HttpConfig::stream_write_time ends the connection; at a stream's end it has
+// linger_time.  What the client sends is read and dropped, so that its leaving is noticed.
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -34,7 +34,7 @@ void HttpConnection::begin_stream(HttpResponse response) {
   stream_ = std::make_shared<HttpStream>();
   stream_->send = [weak = weak_from_this()](std::string piece) {
     const auto self = weak.lock();
-    if (!self || self->phase_ != Phase::streaming) return;
+    if (!self || self->phase_ != Phase::streaming || self->ending_) return;
     self->out_ = std::move(piece);
     self->write_piece();
   };
@@ -49,10 +49,18 @@ void HttpConnection::begin_stream(HttpResponse response) {
   read();
 }
 
-// Under TLS an end that is not said looks like a cut, and clients complain of it.
+// Asked for by whoever streams and by a server that stops: once is enough.  A piece on its way goes out
+// whole.
 void HttpConnection::end_stream() {
-  if (!socket_.secure() || piece_out_ || phase_ != Phase::streaming) return close();
+  if (phase_ != Phase::streaming) return close();
+  if (std::exchange(ending_, true)) return;
   deadline_ = std::min(deadline_, hub_->loop.now() + hub_->config.linger_time);
+  if (!piece_out_) end_whole_stream();
+}
+
+// Under TLS an end that is not said looks like a cut, and clients complain of it.
+void HttpConnection::end_whole_stream() {
+  if (!socket_.secure()) return close();
   socket_.say_end([self = shared_from_this()](const error_code&) { self->close(); });
 }
 
@@ -68,6 +76,7 @@ void HttpConnection::on_piece_written(const error_code& error) {
   piece_out_ = false;
   if (phase_ == Phase::closed) return;
   if (error) return close();
+  if (ending_) return end_whole_stream();
   deadline_ = MonoTime::max();
   const auto stream = stream_;  // `sent` may end it
   if (stream->sent) stream->sent();

@@ -126,6 +126,36 @@ TEST_CASE("a client that does not take what it is given is let go, and costs one
   CHECK(w.streamer.is_closed());
 }
 
+TEST_CASE("a piece that is on its way when a stream ends comes whole, and nothing after it") {
+  StreamWorld w;
+  RawClient client(w.edge.port());
+  CHECK(status_of(begin_stream(client)) == 200);
+  const std::string large(16U << 20, 'a');  // more than the kernel holds: the client reads only after the end
+  w.send(large + "\n\n");
+  std::promise<void> stopped;
+  w.run([&] {
+    w.streamer.stream->end();
+    w.streamer.stream->end();
+    w.streamer.stream->send("too late\n\n");
+    w.edge.server().stop([&] { stopped.set_value(); });
+  });
+  CHECK((client.until("\n\n") == large + "\n\n"));
+  CHECK(client.closed());
+  CHECK(stopped.get_future().wait_for(seconds{5}) == std::future_status::ready);
+  CHECK(w.streamer.is_closed());
+}
+
+TEST_CASE("who does not take the last piece of a stream holds its end up for a bounded time") {
+  HttpConfig config;
+  config.linger_time = milliseconds{200};
+  StreamWorld w(config);
+  RawClient client(w.edge.port());
+  CHECK(status_of(begin_stream(client)) == 200);
+  w.send(std::string(64U << 20, 'a'));
+  w.run([&] { w.streamer.stream->end(); });
+  CHECK(w.streamer.is_closed());
+}
+
 TEST_CASE("a stop ends streams at once") {
   StreamWorld w;
   RawClient client(w.edge.port());
