@@ -32,7 +32,9 @@ struct HttpConfig {
   Duration stream_write_time = seconds{60};  // for one piece of a stream; between pieces it may be quiet
   Duration answer_time =
       milliseconds{limits::kWaitMs} + seconds{60};  // the handler's own deadlines come first
-  Duration linger_time = seconds{2};  // after an error the client may finish sending, so that it can read why
+  // After an error the client may finish sending, so that it can read why; a stream that ends has as long for
+  // its last piece.
+  Duration linger_time = seconds{2};
   Duration sweep_time = milliseconds{250};  // how exactly deadlines are kept
   std::size_t connections = limits::kHttpConnections;
   std::size_t body_bytes = 256U << 20;  // of all request bodies at once

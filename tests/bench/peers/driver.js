@@ -7,7 +7,7 @@
 //   addMany([{id, due}])   the bulk call
 //   unfinished()           how many jobs are not done, those that wait for their time among them
 //   work(settings, start)  begins to work; `start(id)` is the handler: a promise where it takes time
-// The same acts are in celery_driver.py and sidekiq.rb: what is measured must not depend on the language.
+// The same acts are in celery_driver.py and sidekiq_driver.rb: what is measured must not depend on the language.
 'use strict';
 const fs = require('fs');
 const readline = require('readline');
